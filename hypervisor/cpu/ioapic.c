@@ -2,7 +2,7 @@
 #include "cpu/ioapic.h"
 
 #include "cpu/lock.h"
-#include "lib/ioapic_pins.h"
+#include "spec/ioapic_pins.h"
 #include "mm/layout.h"
 #include "spec/apic.h"
 

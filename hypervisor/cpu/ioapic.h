@@ -9,10 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IOAPIC_ACTIVE_LOW (1u << 13)
-#define IOAPIC_LEVEL      (1u << 15)
-#define IOAPIC_MASKED     (1u << 16)
-
 /*
  * Masks all pins of the IOAPIC at this address, which is mapped: firmware may have left some
  * open, and a level that nobody ends would come again and again. Before any is set. How many

@@ -18,7 +18,7 @@ static inline void cpuid_lift_limit(void)
 	struct cpuid_regs r = cpuid(0, 0);
 	uint64_t v;
 
-	if (r.eax > CPUID_LIMIT_MOST || r.ebx != CPUID_INTEL_EBX || r.ecx != CPUID_INTEL_ECX)
+	if (r.eax > CPUID_LIMIT_MOST || !cpuid_is_intel(r.ebx, r.ecx, r.edx))
 		return;
 	v = rdmsr(MSR_MISC_ENABLE);
 	if (v & MISC_ENABLE_LIMIT_CPUID)

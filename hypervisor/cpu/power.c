@@ -14,11 +14,6 @@
 #include "spec/cpuid.h"
 #include "spec/msr.h"
 
-/* "GenuineIntel" */
-#define VENDOR_EBX 0x756e6547u
-#define VENDOR_EDX 0x49656e69u
-#define VENDOR_ECX 0x6c65746eu
-
 #define POLL_MS       5000u
 #define LOG_BURST     4u /* lines at once, and one more each so many ms */
 #define LOG_PERIOD_MS 10000u
@@ -38,8 +33,8 @@ static bool has_smi_count(void)
 {
 	struct cpuid_regs vendor = cpuid(0, 0), features = cpuid(1, 0);
 
-	return vendor.ebx == VENDOR_EBX && vendor.edx == VENDOR_EDX &&
-	       vendor.ecx == VENDOR_ECX && (features.eax >> 8 & 0xf) == 6 &&
+	return cpuid_is_intel(vendor.ebx, vendor.ecx, vendor.edx) &&
+	       (features.eax >> 8 & 0xf) == 6 &&
 	       !(features.ecx & cpuid_mask(CPUID_HYPERVISOR)) &&
 	       !l0_config()->machine.is_emulator;
 }

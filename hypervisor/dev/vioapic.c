@@ -8,11 +8,11 @@
 
 #define ENTRY_LOGICAL    (1ull << 11)
 #define ENTRY_PENDING    (1ull << 12)
-#define ENTRY_REMOTE_IRR (1ull << 14)
-#define ENTRY_LEVEL      (1ull << 15)
-#define ENTRY_MASKED     (1ull << 16)
+#define ENTRY_REMOTE_IRR ((uint64_t)IOAPIC_REMOTE_IRR)
+#define ENTRY_LEVEL      ((uint64_t)IOAPIC_LEVEL)
+#define ENTRY_MASKED     ((uint64_t)IOAPIC_MASKED)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
-#define ENTRY_MODE(e)    ((enum apic_delivery)((e) >> 8 & 7))
+#define ENTRY_MODE(e)    IOAPIC_DELIVERY(e)
 #define DEFINED_LOW      0x1ffffull
 #define DEFINED_HIGH     0xff00000000000000ull
 #define DEFINED_HANDLE   0x00ff000000000000ull /* of an entry in remappable format */

@@ -82,8 +82,7 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 	const struct cpuid_leaf *features, const struct cpuid_leaf *extended,
 	const struct cpuid_leaf *more, const struct cpuid_leaf *topology, uint64_t arch_caps)
 {
-	bool intel = vendor->ebx == CPUID_INTEL_EBX && vendor->edx == CPUID_INTEL_EDX &&
-		     vendor->ecx == CPUID_INTEL_ECX;
+	bool intel = cpuid_is_intel(vendor->ebx, vendor->ecx, vendor->edx);
 
 	return (struct speculation_facts){
 		.signature = features->eax,

@@ -88,6 +88,13 @@ enum apic_delivery {
 
 #define DELIVER_SHIFT 8
 
+/* The lower half of an IOAPIC's entry (Intel 82093AA, "I/O Redirection Table Registers"). */
+#define IOAPIC_DELIVERY(low) ((enum apic_delivery)((low) >> DELIVER_SHIFT & 7))
+#define IOAPIC_ACTIVE_LOW    (1u << 13)
+#define IOAPIC_REMOTE_IRR    (1u << 14) /* of a level: it waits for its EOI */
+#define IOAPIC_LEVEL         (1u << 15)
+#define IOAPIC_MASKED        (1u << 16)
+
 /* What of these the lower half of the ICR has: a delivery mode, a shorthand. */
 #define ICR_LOWEST  ((uint32_t)DELIVER_LOWEST << DELIVER_SHIFT)
 #define ICR_NMI     ((uint32_t)DELIVER_NMI << DELIVER_SHIFT)

@@ -5,6 +5,7 @@
 #ifndef NESTOR_SPEC_CPUID_H
 #define NESTOR_SPEC_CPUID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Leaves whose answer is not made of named flags and fields alone. */
@@ -28,6 +29,11 @@
 #define CPUID_INTEL_EBX 0x756e6547u
 #define CPUID_INTEL_ECX 0x6c65746eu
 #define CPUID_INTEL_EDX 0x49656e69u
+
+static inline bool cpuid_is_intel(uint32_t ebx, uint32_t ecx, uint32_t edx)
+{
+	return ebx == CPUID_INTEL_EBX && ecx == CPUID_INTEL_ECX && edx == CPUID_INTEL_EDX;
+}
 
 /* Leaf 4, EAX. */
 #define CPUID_CACHE_TYPE(eax)   ((eax)&0x1fu) /* 0: no more caches */

@@ -250,12 +250,6 @@ const char *vtd_unit_begin(struct vtd_unit *u, bool extended)
 	return u->caps.remap && u->on ? start_remapping(u, extended) : u->failed;
 }
 
-const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended)
-{
-	vtd_unit_prepare(u, pool);
-	return vtd_unit_begin(u, extended);
-}
-
 /* ---- functions ---- */
 
 static const char *set_context(

@@ -40,19 +40,15 @@ struct vtd_unit {
 const char *vtd_unit_find(struct vtd_unit *u, uint64_t registers, unsigned levels);
 
 /*
- * Takes the unit over: what firmware has left on is stopped, then translation begins, with all
- * functions blocked; and remapping of interrupts, if the unit can: those in the old format are
- * blocked, and all entries are empty. extended: local APICs are in x2APIC mode. Its tables are
- * pages of this pool, which it keeps.
- */
-const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended);
-/*
- * The same in two steps, between which functions can be attached: they are never kept from what
- * they reach by that. The first one ends what firmware has left on.
+ * Takes the unit over, in two steps, between which functions can be attached: they are never
+ * kept from what they reach by that. The first one stops what firmware has left on; its tables
+ * are pages of this pool, which it keeps. With the second one translation begins, and all other
+ * functions are blocked; and remapping of interrupts, if the unit can: those in the old format
+ * are blocked, and all entries are empty. extended: local APICs are in x2APIC mode.
  */
 const char *vtd_unit_prepare(struct vtd_unit *u, void *pool);
 const char *vtd_unit_begin(struct vtd_unit *u, bool extended);
-/* Only the first half: nothing is translated. Also what a caller has started. */
+/* What firmware or a caller has on is stopped: nothing is translated. */
 const char *vtd_unit_stop(struct vtd_unit *u);
 
 /* Nobody may use it any more. Returns why, which stays the first reason. */

@@ -110,10 +110,17 @@ static void begin(bool caching)
 	model_reset(caching);
 }
 
+/* Both steps, with nothing between them. */
+static const char *take_over(struct vtd_unit *u, bool extended)
+{
+	(void)vtd_unit_prepare(u, NULL);
+	return vtd_unit_begin(u, extended);
+}
+
 static void start(bool extended)
 {
 	assert_null(vtd_unit_find(&unit, REGISTERS, 0));
-	assert_null(vtd_unit_start(&unit, NULL, extended));
+	assert_null(take_over(&unit, extended));
 }
 
 /* Tables that map a page of GUEST to `host`. */
@@ -339,14 +346,13 @@ static void a_unit_that_does_not_answer_is_waited_for_once_and_not_for_long(void
 	before = waits;
 	assert_ptr_equal(vtd_unit_detach(&unit, SOURCE, DOMAIN), why);
 	assert_ptr_equal(vtd_unit_flush(&unit, DOMAIN), why);
-	assert_ptr_equal(vtd_unit_start(&unit, NULL, false), why);
+	assert_ptr_equal(take_over(&unit, false), why);
 	assert_int_equal(waits, before);
 
 	begin(false);
 	model.dead = true;
 	assert_null(vtd_unit_find(&unit, REGISTERS, 0));
-	assert_string_equal(
-		vtd_unit_start(&unit, NULL, false), "the unit does not start its queue");
+	assert_string_equal(take_over(&unit, false), "the unit does not start its queue");
 	assert_false(unit.on);
 }
 
@@ -416,7 +422,7 @@ static void what_firmware_left_on_is_stopped_and_forgotten(void **state)
 	expect_blocked(NEIGHBOUR, GUEST, VTD_FAULT_CONTEXT_ABSENT);
 
 	assert_null(vtd_unit_find(&mine, REGISTERS, 0));
-	assert_null(vtd_unit_start(&mine, NULL, false));
+	assert_null(take_over(&mine, false));
 	expect_blocked(SOURCE, GUEST, VTD_FAULT_ROOT_ABSENT);
 	assert_int_equal(
 		model_message(SOURCE, vtd_message_address(3), 0), VTD_FAULT_IRTE_ABSENT);
@@ -456,7 +462,7 @@ static void tables_of_three_levels_do_as_well(void **state)
 	(void)state;
 	begin(false);
 	assert_null(vtd_unit_find(&unit, REGISTERS, 3));
-	assert_null(vtd_unit_start(&unit, NULL, false));
+	assert_null(take_over(&unit, false));
 	make_tables(HOST);
 	assert_null(vtd_unit_attach(&unit, SOURCE, &tables, DOMAIN));
 	expect_at(SOURCE, GUEST, HOST);
@@ -480,7 +486,7 @@ static void domains_and_memory_have_ends(void **state)
 	pages = MODEL_PAGES - 2;
 	assert_null(vtd_unit_find(&unit, REGISTERS, 0));
 	assert_string_equal(
-		vtd_unit_start(&unit, NULL, false), "there is no memory for the unit's tables");
+		take_over(&unit, false), "there is no memory for the unit's tables");
 }
 
 int main(void)

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/ioapic_pins.h"
+#include "spec/ioapic_pins.h"
+
+#include "spec/apic.h"
 
 #define VERSION        1u /* index of it */
 #define PIN            0x10u
 #define PINS_MAX       120u /* that an index of 8 bits reaches */
 #define HAS_EOI        0x20u
-#define DELIVERY(low)  ((low) >> 8 & 7)
-#define DELIVERY_SMI   2u
-#define WAITS_FOR_EOI  (1u << 14)
-#define LEVEL          (1u << 15)
-#define MASKED         (1u << 16)
 #define REMAPPED(high) ((high) >> 16 & 1) /* the entry is in another format */
 
 bool ioapic_pin_is_smi(uint32_t low, uint32_t high)
 {
-	return DELIVERY(low) == DELIVERY_SMI && !REMAPPED(high) && !(low & MASKED);
+	return IOAPIC_DELIVERY(low) == DELIVER_SMI && !REMAPPED(high) && !(low & IOAPIC_MASKED);
 }
 
 /*
@@ -28,11 +25,11 @@ static bool quiet(const struct ioapic_registers *r, uint32_t at, bool has_eoi)
 
 	if (ioapic_pin_is_smi(low, high))
 		return false;
-	r->write(r->with, at, low | MASKED);
-	if (low & LEVEL && low & WAITS_FOR_EOI && has_eoi)
+	r->write(r->with, at, low | IOAPIC_MASKED);
+	if (low & IOAPIC_LEVEL && low & IOAPIC_REMOTE_IRR && has_eoi)
 		r->end(r->with, (uint8_t)low);
-	r->write(r->with, at, MASKED);
-	return !(low & MASKED);
+	r->write(r->with, at, IOAPIC_MASKED);
+	return !(low & IOAPIC_MASKED);
 }
 
 unsigned ioapic_pins_quiet(const struct ioapic_registers *r, unsigned *pins)

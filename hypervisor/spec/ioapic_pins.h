@@ -3,8 +3,8 @@
  * Pins of an IOAPIC as firmware has left them (Intel 82093AA IOAPIC, 3.2.4 "IOREDTBL[23:0] -
  * I/O Redirection Table Registers"; the EOI register of version 20H and later).
  */
-#ifndef NESTOR_LIB_IOAPIC_PINS_H
-#define NESTOR_LIB_IOAPIC_PINS_H
+#ifndef NESTOR_SPEC_IOAPIC_PINS_H
+#define NESTOR_SPEC_IOAPIC_PINS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lib/ioapic_pins.h"
+#include "spec/ioapic_pins.h"
 
 #define WAITS  0x4000u
 #define LEVEL  0x8000u
