@@ -170,14 +170,14 @@ UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
 	$(addprefix hypervisor/lib/, text.c fmt.c idle.c) $(wildcard hypervisor/nested/caps*.c)
 UNIT_EXTRA_tsan_vm_cores := $(UNIT_EXTRA_tsan_vm_sched)
-UNIT_FLAGS_tsan_vm_cores := -Itests/unit/hw
+UNIT_FLAGS_tsan_vm_cores := -Itests/unit/hw -Wl,--wrap=spin_unlock
 UNIT_EXTRA_test_vm_cores := $(UNIT_EXTRA_test_vm_sched)
 UNIT_FLAGS_test_vm_cores := $(UNIT_FLAGS_test_vm_sched)
 UNIT_EXTRA_test_vm_cores_two := $(UNIT_EXTRA_test_vm_cores)
 UNIT_FLAGS_test_vm_cores_two := $(UNIT_FLAGS_test_vm_cores)
 UNIT_EXTRA_tsan_vm_define := $(UNIT_EXTRA_tsan_vm_sched)
-UNIT_FLAGS_tsan_vm_define := -Itests/unit/hw
-UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw
+UNIT_FLAGS_tsan_vm_define := -Itests/unit/hw -Wl,--wrap=spin_unlock
+UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw -Wl,--wrap=spin_unlock
 UNIT_EXTRA_tsan_net_switch := $(wildcard hypervisor/net/*.c) hypervisor/lib/budget.c
 UNIT_EXTRA_tsan_stream := hypervisor/stream/ring.c hypervisor/stream/stream.c
 UNIT_EXTRA_test_mm_paging := hypervisor/mm/paging.c

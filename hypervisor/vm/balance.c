@@ -76,9 +76,9 @@ void sched_end_wait(struct sched_node *n)
 
 /* ---- who goes where ---- */
 
-static bool allowed(const struct sched_node *n, unsigned cpu)
+static bool allowed(unsigned vm, unsigned cpu)
 {
-	return set_has_shared(pins[n->vm].word, cpu);
+	return set_has_shared(pins[vm].word, cpu);
 }
 
 void sched_allow(unsigned vm, const struct cpu_set *allowed)
@@ -118,7 +118,7 @@ unsigned sched_place(struct sched_node *n)
 
 		/* Where it can run at once rather than where it must wait for a core; near its
 		 * memory rather than far away. */
-		if (usable(i) && allowed(n, i))
+		if (usable(i) && allowed(n->vm, i))
 			length = 4 * queue_length(i) + (cores_suits(i, n->vm) ? 0 : 2) +
 				 (is_near(n, i) ? 0 : 1);
 
@@ -170,6 +170,7 @@ static unsigned claim_sleeper(const struct sched_node *n)
 static void move(struct sched_node *n, unsigned cpu)
 {
 	uint64_t back = read_cr3();
+	unsigned vm = n->vm;
 
 	sched_dequeue(n);
 	if (sched_this_cpu()->node == n)
@@ -177,7 +178,7 @@ static void move(struct sched_node *n, unsigned cpu)
 	/* The VM may end as soon as its vCPU is elsewhere, and its tables with it. */
 	if (sched_this_cpu()->node == NULL)
 		back = sched_boot_space;
-	cores_withdraw(n->vm);
+	cores_withdraw(vm);
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
 	sched_use_address_space(back);
@@ -186,9 +187,9 @@ static void move(struct sched_node *n, unsigned cpu)
 		sched_arrived(n);
 	n->vtime = __atomic_load_n(&sched_cpu(cpu)->vclock, __ATOMIC_RELAXED);
 	sched_enqueue(n, cpu);
-	/* Where it may run may have changed meanwhile (sched_change). By now the node may be
-	 * another's: then that CPU looks for nothing. */
-	if (!allowed(n, cpu))
+	/* Where it may run may have changed meanwhile (sched_change). The node is that CPU's by
+	 * now, or even a new vCPU's: then that CPU looks for nothing. */
+	if (!allowed(vm, cpu))
 		__atomic_store_n(&sched_cpu(cpu)->shared.strays, true, __ATOMIC_SEQ_CST);
 	sched_notify(cpu);
 }
@@ -247,7 +248,7 @@ void sched_send_strays(void)
 	for (struct sched_node *n = __atomic_load_n(&s->queue, __ATOMIC_ACQUIRE); n != NULL;
 		n = next) {
 		next = n->next;
-		if (!allowed(n, this_cpu()->index))
+		if (!allowed(n->vm, this_cpu()->index))
 			move(n, sched_place(n));
 	}
 }
@@ -300,7 +301,7 @@ static unsigned find_lighter(const struct sched_node *n, unsigned mine)
 	for (unsigned k = 0; k < cpu_slots && k < PROBES; k++) {
 		unsigned i = (from + k) % cpu_slots;
 		unsigned runnable =
-			i != n->cpu && usable(i) && allowed(n, i) ? runnable_on(i) : mine;
+			i != n->cpu && usable(i) && allowed(n->vm, i) ? runnable_on(i) : mine;
 
 		if (runnable < least || (best < MAX_CPUS && runnable == least &&
 						is_near(n, i) && !is_near(n, best))) {
@@ -341,7 +342,7 @@ static bool has_waiting(unsigned cpu, unsigned for_cpu)
 	for (struct sched_node *n = s->queue; n != NULL; n = n->next)
 		if (sched_is_runnable(n)) {
 			runnable++;
-			fits |= allowed(n, for_cpu) && cores_suits(for_cpu, n->vm);
+			fits |= allowed(n->vm, for_cpu) && cores_suits(for_cpu, n->vm);
 		}
 	spin_unlock(&s->lock);
 	return runnable > (sched_is_idle(cpu) ? 0 : 1) && fits;

@@ -11,6 +11,16 @@ static uint64_t random_number(void)
 	return seed >> 33;
 }
 
+/* --wrap=spin_unlock */
+void __real_spin_unlock(struct spinlock *l);
+void __wrap_spin_unlock(struct spinlock *l);
+
+void __wrap_spin_unlock(struct spinlock *l)
+{
+	__real_spin_unlock(l);
+	give_turn();
+}
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP)

@@ -16,6 +16,7 @@
 #define CPUS 3
 #endif
 #include "sched_cpus.h"
+#include "tsan_turns.h"
 
 #include "cpu/config.h"
 #include "cpu/input.h"

@@ -16,6 +16,7 @@
 #include "nested/vept.h"
 #include "random.h"
 #include "spec/ept.h"
+#include "tsan_turns.h"
 
 #define VCPUS  4u
 #define ROUNDS 40000u
@@ -51,6 +52,7 @@ void seam_vm_unlock(struct nested *n)
 {
 	(void)n;
 	pthread_mutex_unlock(&lock);
+	give_turn();
 	sched_yield(); /* or each thread runs for itself */
 }
 

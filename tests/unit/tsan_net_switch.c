@@ -18,6 +18,7 @@
 
 #include "net/seam.h"
 #include "net/switch.h"
+#include "tsan_turns.h"
 
 #define PORTS  4u
 #define QUEUES 3u /* of each port */
@@ -51,6 +52,7 @@ void net_lock(unsigned number)
 void net_unlock(unsigned number)
 {
 	CHECK(pthread_mutex_unlock(&locks[number]) == 0);
+	give_turn();
 }
 
 uint64_t net_now(void)

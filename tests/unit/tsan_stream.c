@@ -20,6 +20,7 @@
 #include "random.h"
 #include "stream/seam.h"
 #include "stream/stream.h"
+#include "tsan_turns.h"
 
 #define RING        256u
 #define CONNECTIONS 3000u
@@ -48,6 +49,7 @@ void stream_arrived(unsigned vm)
 	told[vm] = true;
 	pthread_cond_signal(&came[vm]);
 	pthread_mutex_unlock(&lock);
+	give_turn();
 }
 
 static void sleep_until_told(unsigned vm)
