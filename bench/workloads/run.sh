@@ -66,9 +66,10 @@ keep() { # CPUS LEVEL NAME RESULT
 	echo "$(key "$3") $4" >"$DIR/$1.$2.$3"
 }
 
-# What a machine told. A row that began, and did not end with the machine, has failed.
+# What a machine told, of one VM or of the VM `server`. A row that began, and did not end with the machine, has failed.
 collect() { # CPUS
 	local level name status
+	sed -i 's/^server| //' "$out.text"
 	while read -r _ level name status; do
 		keep "$1" "$level" "$name" "$status"
 	done < <(grep -a -E '^ticks L[012K] [a-z0-9_-]+ [0-9]+( [0-9]+)+$' "$out.text")
@@ -85,6 +86,20 @@ run_machine() { # CPUS ROWS L2ROWS WORDS ARGS...
 	local words="$SAME quiet rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS} $4"
 	expect 0 run --machine bochs --ips 1000000000 --machine-cpus "$1" --cpus "$1" --memory 1900M --scratch 32M --timeout "$TIMEOUT" \
 		--l1 "$B/debian/vmlinux" --initrd "$(initrd "${2:-$3}")" --cmdline "$LINUX $words" --verbose --summary "${@:5}" >>"$DIR/run.log" 2>&1
+	collect "$1"
+}
+
+# Two VMs on a network: the one that is measured, and its client on a processor of its own.
+run_net() { # CPUS ROWS L2ROWS
+	local words=", cmdline: \"$LINUX $SAME quiet"
+	cat >"$DIR/net.yaml" <<-EOF
+		machine: {cpus: $(($1 + 1)), ips: 1000000000}
+		networks: [lan]
+		vms:
+		  - {name: server, cpus: $1, kernel: "$(realpath "$B/debian/vmlinux")", initrd: "$(realpath "$(initrd net-wordpress)")", memory: 1480M, net: "lan,spoof=on", pin: "0-$(($1 - 1))"$words net=10.0.0.1 guestnet=10.0.0.2 l2mem=640 rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS}"}
+		  - {name: client, kernel: "$(realpath "$B/debian/vmlinux")", initrd: "$(realpath "$(initrd net-wordpress -l2)")", memory: 420M, net: lan, pin: "$1"$words net=10.0.0.9 role=client rootfstype=ramfs"}
+	EOF
+	expect 0 run "$DIR/net.yaml" --timeout "$TIMEOUT" --verbose --summary >>"$DIR/run.log" 2>&1
 	collect "$1"
 }
 
@@ -106,12 +121,12 @@ run_kvm() { # ROWS
 }
 
 # Machines until what is named has a result.
-run_l1() { # CPUS ROWS WORDS ARGS...; ROWS: with blanks between
+until_measured() { # CPUS ROWS MACHINE ARGS...; ROWS: with blanks between; MACHINE is called with CPUS, those without a result in L1, in L2, and ARGS
 	local before='' l1 l2 names
 	read -ra names <<<"$2"
 	while l1=$(missing "$1" L1 "${names[@]}") && l2=$(missing "$1" L2 "${names[@]}") && [ -n "$l1$l2" ] && [ "$before" != "$l1 $l2" ]; do
 		before="$l1 $l2"
-		run_machine "$1" "$l1" "$l2" "${@:3}"
+		"$3" "$1" "$l1" "$l2" "${@:4}"
 	done
 }
 
@@ -123,15 +138,16 @@ run_all() { # CPUS NAME...; of one image
 	local c=$1 l0 lk
 	shift
 	[ -z "${FRESH-}" ] || for n; do rm -f "$DIR/$c".L[012K]."$n"; done
-	run_l1 "$c" "$(but '^own-' "$@")" ''
+	until_measured "$c" "$(but '^(own|net)-' "$@")" run_machine ''
 	# L1's own use of its disk is as without the unit (iommu=pt).
-	run_l1 "$c" "$(but '^(?!own-)' "$@")" 'intel_iommu=on iommu=pt own=1' --iommu vtd
+	until_measured "$c" "$(but '^(?!own-)' "$@")" run_machine 'intel_iommu=on iommu=pt own=1' --iommu vtd
+	until_measured "$c" "$(but '^(?!net-)' "$@")" run_net
 	[ "$c" = 1 ] || return 0
 	# shellcheck disable=SC2046
-	l0=$(missing 1 L0 $(but '^(disk|own)-' "$@"))
+	l0=$(missing 1 L0 $(but '^(disk|own|net)-' "$@"))
 	[ -z "$l0" ] || run_bare "$l0"
 	# shellcheck disable=SC2046
-	lk=$(missing 1 LK $(but '^own-' "$@"))
+	lk=$(missing 1 LK $(but '^(own|net)-' "$@"))
 	[ -z "$lk" ] || run_kvm "$lk"
 }
 

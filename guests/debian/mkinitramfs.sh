@@ -20,7 +20,7 @@
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, each DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
-kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} disks=("${@:7}") l2=$dir/l2.cpio
+kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} disks=("${@:7}") l2=$dir/l2.cpio time=0
 here=$(cd "$(dirname "$0")" && pwd)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -477,9 +477,11 @@ work_programs() {
 # A web server with PHP and WordPress, its database, its client, and what measures disks. WordPress is without what browsers alone read.
 server_programs() {
 	local m share=usr/share/wordpress
+	time=1 # PHP keeps no compiled script of the time 0
 	measured "$here/../../bench/workloads/servers"
-	base cat chown cp dd grep head ifconfig kill mkdir mount rmdir sleep tail tr umount wget
+	base cat chmod chown cp dd grep head httpd ifconfig kill mkdir mktemp mount rmdir sleep tail tr umount wget
 	host_program mke2fs
+	network_drivers
 	for m in /bin/dash /usr/bin/{ab,fio,php8.2,sqlite3} /usr/sbin/{apache2,mariadbd} /usr/lib/apache2/modules/libphp8.2.so; do
 		program "$m" "$root"
 	done
@@ -511,8 +513,13 @@ server_programs() {
 
 # The L1 of such programs; its L2 is OUTPUT's neighbour.
 measuring_l1() {
+	local m
 	l2=${output%.cpio}-l2.cpio
 	l1 && l2_image && qemu && vfio_drivers
+	base brctl
+	for m in net/llc/llc net/802/stp net/bridge/bridge drivers/net/{tun,tap} drivers/vhost/{vhost_iotlb,vhost,vhost_net}; do
+		module "$dir/modules" "$m"
+	done
 	cp "$here/work-init" "$stage/init"
 }
 
@@ -599,7 +606,7 @@ vbox) vbox ;;
 	exit 64
 	;;
 esac
-find "$stage" -exec touch -h -d @0 {} +
+find "$stage" -exec touch -h -d "@$time" {} +
 if [[ $output == *.disk ]]; then
 	mkdir -p "$stage"/{proc,sys,dev,tmp}
 	truncate -s 1200M "$output.new" # sparse

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A site of WordPress: Apache with PHP, and MariaDB. `begin` installs and starts it, `load REQUESTS` asks for its front page,
-# `end` stops it.
+# A site of WordPress: Apache with PHP, and MariaDB. `begin` installs and starts it, `load REQUESTS [SITE]` asks for its front page,
+# `ask REQUESTS` has the client in another VM do so (client.sh), `end` stops it.
 data=/var/lib/mysql site=http://localhost/
-sql=/usr/share/mysql/mysql
+sql=/usr/share/mysql/mysql client=10.0.0.9
 
 fail() {
 	echo "wordpress.sh: $1"
@@ -47,10 +47,15 @@ begin() {
 	! grep 'PHP [A-Z]' /tmp/error_log || fail 'PHP has complained'
 }
 
-load() { # REQUESTS
-	ab -l -q -n "$1" $site >result 2>&1 || fail 'the client has failed' result
+load() { # REQUESTS [SITE]: where else than here it is
+	ab -l -q -n "$1" -H 'Host: localhost' "${2-$site}" >result 2>&1 || fail 'the client has failed' result
 	grep -q "^Complete requests: *$1\$" result || fail 'requests have not been answered' result /tmp/error_log
 	! grep -E '^Failed requests: *[1-9]|^Non-2xx' result || fail 'requests have failed' result /tmp/error_log
+}
+
+ask() { # REQUESTS
+	wget -q -O answer "http://$client/cgi-bin/load?$1" || fail 'the client does not answer'
+	grep -q "^answered $1\$" answer || fail 'the client has failed' answer /tmp/error_log
 }
 
 end() {
