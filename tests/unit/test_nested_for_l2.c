@@ -359,6 +359,32 @@ static void a_root_of_l2_is_known_by_its_ept12_and_until_an_invalidation(void **
 	assert_int_equal(code_at(&s, 0x5000), 0x3023);
 }
 
+/* A root above 4 GiB: 32-bit paging takes the lower half of CR3 for it. */
+static void a_root_of_l2_is_known_in_its_mode(void **state)
+{
+	struct paging_state s = code_paging(), narrow = s;
+
+	(void)state;
+	fake_write64(0x50000 + 4 * 8, 0x53000 | 7); /* EPT12: 4 GiB + 0x1000 is at 0x67000 */
+	fake_write64(0x53000, 0x54000 | 7);
+	fake_write64(0x54000 + 8, 0x67000 | 0x37);
+	fake_write64(0x67000, 0x2023);
+	fake_write64(0x64000 + 6 * 8, 0x6023);
+	s.cr3 = 0x100001000;
+	assert_int_equal(code_at(&s, 0x6000), 0x6666666666666666);
+	narrow.cr4 = 0;
+	narrow.efer = 0;
+	narrow.cr3 = 0x6000;
+	fake_write64(0x66000, 0x2023); /* the entry that the other mode's root has, too */
+	fake_write64(0x62000 + 5 * 4, 0x5023);
+	assert_int_equal(code_at(&narrow, 0x5000), 0x5555555555555555);
+	fake_write64(0x61000, 0x3023);
+	fake_write64(0x63000 + 5 * 4, 0x7023);
+	fake_write64(0x67000, 0x7777000000002023);
+	narrow.cr3 = s.cr3;
+	assert_int_equal(code_at(&narrow, 0x5000), 0x7777000000002023);
+}
+
 static uint64_t random_entry(void)
 {
 	static const uint64_t pages[] = {
@@ -434,6 +460,7 @@ int main(void)
 		T(code_of_l2_follows_ept12_after_an_invalidation),
 		T(code_of_l2_is_known_to_all_processes_of_a_kernel),
 		T(a_root_of_l2_is_known_by_its_ept12_and_until_an_invalidation),
+		T(a_root_of_l2_is_known_in_its_mode),
 		T(code_is_found_as_a_walk_finds_it),
 	};
 
