@@ -59,11 +59,16 @@ void dev_posted(struct platform *p, unsigned vcpu)
 /* The RAM of a test that has some. */
 static uint8_t *fake_ram;
 static uint64_t fake_ram_size;
+/* How often what is to be written was asked for there: who looks for written pages sees it. */
+static uint64_t fake_watched;
+static unsigned fake_writes;
 
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
 	assert_ptr_equal(p, &machine);
 	assert_true(fake.locked);
+	if (write && gpa <= fake_watched && fake_watched - gpa < size)
+		fake_writes++;
 	if (bdf != 0 && vvtd_translates(p)) { /* as in L0 */
 		uint64_t near;
 		void *va = vvtd_near_memory(p, bdf, gpa, size, write, &near);
