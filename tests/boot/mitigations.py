@@ -3,9 +3,9 @@
 """Judges what L0 executes against speculative execution: the trace of the emulated machine (docs/machine-speculation.md)
 against what L0's log says that it does, by the rows of policy/mitigations.def.
 
-mitigations.py TRACE LOG PROCESSOR ACTION...
+mitigations.py TRACE LOG PROCESSOR THREADS ACTION...
 
-PROCESSOR is the run's NESTOR_SPECULATION; ACTIONs are those that the log has to come to, no more and no less. What is said
+PROCESSOR is the run's NESTOR_SPECULATION, THREADS are those of a core; ACTIONs are those that the log has to come to, no more and no less. What is said
 must be executed each time that docs/speculation.md tells of, and what is not said never. Ends with a line that counts what
 was looked at; it fails, too, if there was nothing to look at.
 """
@@ -64,7 +64,9 @@ def wrong(what):
 class Cpu:
     """What a CPU has done, and what it still has in it of guests."""
 
-    def __init__(self, mcu):
+    def __init__(self, mcu, core):
+        self.core, self.space, self.turns = core, None, 0
+        core.cpus.append(self)
         self.spec_ctrl, self.tsx, self.mcu = 0, 0, mcu
         self.in_guest = self.exited = self.entered = False
         self.verw = None             # tick of the last one
@@ -78,8 +80,25 @@ class Cpu:
         self.flushes = self.barriers = 0
 
 
+class Core:
+    """What its threads share, and have in it of VMs."""
+
+    def __init__(self):
+        self.cpus = []
+        self.spaces = set()          # of guests since the last flush
+        self.trained = set()         # ... since the last barrier
+        self.last = None             # the VM that was entered at last
+        self.turns = 0               # how often it was another one
+
+    def others(self, cpu):
+        """VMs whose guests other threads run now."""
+        return {c.space for c in self.cpus if c is not cpu and c.in_guest}
+
+
 class Judge:
-    def __init__(self, actions, options):
+    def __init__(self, actions, options, threads):
+        self.threads = threads
+        self.cores = collections.defaultdict(Core)
         self.does = actions
         self.host = (IBRS if "HOST_IBRS" in actions else 0) | (BHI_DIS_S if "HOST_BHI_DIS" in actions else 0)
         self.mcu = int(options.get("mcu", "0"), 16)
@@ -118,13 +137,36 @@ class Judge:
             self.first_entry(c)
         self.buffers(c, tick)
         self.check(c.spec_ctrl == self.host, f"L0 has IA32_SPEC_CTRL {c.spec_ctrl:x}")
+        self.turn_of_core(c, space)
         self.flushed(c, space, self.reason.get(vcpu) in MAY_ASK)
         self.barrier(c, vcpu, level)
+        self.of_core(c, space)
         c.trained.add(guest)
         c.last, c.vmcs = guest, vmcs
         self.level[vcpu] = level
         c.in_guest = c.entered = True
         self.seen["entries"] += 1
+
+    def turn_of_core(self, c, space):
+        turn = c.core.last not in (None, space)
+        c.core.turns += turn
+        self.seen["turns of a core"] += turn
+
+    def of_core(self, c, space):
+        """Threads run one VM at a time; what the VM before has left is gone."""
+        core = c.core
+        others = core.others(c)
+        if self.threads > 1:
+            self.check(not others - {space}, "another thread of the core runs another VM")
+            self.seen["entries beside a guest"] += bool(others)
+        if "FLUSH_L1D" in self.does:
+            self.check(not core.spaces - {space}, "another thread has left data of another VM in the L1 data cache")
+        if "BARRIER" in self.does:
+            self.check(not core.trained - {space}, "another thread has left branches of another VM")
+        core.spaces.add(space)
+        core.trained.add(space)
+        core.last = c.space = space
+        c.turns = core.turns
 
     def first_entry(self, c):
         self.seen["CPUs"] += 1
@@ -145,6 +187,7 @@ class Judge:
         moved = bool(c.worked - {space}) or not c.entered
         if "FLUSH_L1D" in self.does:
             self.check(not elsewhere, "the L1 data cache may have what is another address space's")
+        moved = moved or c.turns != c.core.turns
         allowed = (moved if "FLUSH_L1D" in self.does else 0) + asked
         self.check(c.flushes <= allowed, f"{c.flushes} flushes, where {allowed} are of use")
         self.seen["moves"] += moved
@@ -164,6 +207,7 @@ class Judge:
         asked = self.reason.get(vcpu) in MAY_ASK
         left = turn and self.level.get(c.last[0]) == 2
         visited = any(v in self.owner and self.owner[v][1] != vcpu for v in c.visited)
+        visited = visited or c.turns != c.core.turns
         allowed = (turn or visited or c.last is None) + left if "BARRIER" in self.does else 0
         allowed += nested or asked if "NESTED_BARRIER" in self.does else asked
         self.check(c.barriers <= allowed, f"{c.barriers} barriers, where {allowed} are of use")
@@ -209,13 +253,17 @@ class Judge:
             c.mcu = value
         elif msr == PRED_CMD:
             c.trained, c.barriers = set(), c.barriers + (value & 1)
+            c.core.trained = c.core.others(c)
         elif msr == FLUSH_CMD:
             c.spaces, c.flushes = {space}, c.flushes + (value & 1)
+            c.core.spaces = c.core.others(c)
 
     def record(self, line):
         tick, cpu, level, space, vmcs, what, *words = line.split()
         tick, space, vmcs = int(tick), int(space, 16) & ~0xfff, int(vmcs, 16)
-        c = self.cpus.setdefault(cpu, Cpu(self.mcu))
+        if cpu not in self.cpus:
+            self.cpus[cpu] = Cpu(self.mcu, self.cores[int(cpu) // self.threads])
+        c = self.cpus[cpu]
         if what == "exit":
             self.exit(c, space, vmcs, int(words[0]))
         elif what == "wrmsr":
@@ -262,6 +310,8 @@ class Judge:
             for what in LOOKED_AT[action]:
                 if not self.seen[what]:
                     wrong(f"{action}: there were no {what}")
+        if self.threads > 1 and not (self.seen["entries beside a guest"] and self.seen["turns of a core"]):
+            wrong("threads had nothing to do with each other")
         if self.seen["exits"] < 10 or not self.seen["turns"] or not self.seen["nested exits"]:
             wrong("too little happened")
         if "CLEAR_REGS" not in self.does and not self.kept:
@@ -270,12 +320,12 @@ class Judge:
 
 
 def main():
-    trace, log, processor, *wanted = sys.argv[1:]
+    trace, log, processor, threads, *wanted = sys.argv[1:]
     actions = said(log)
     if actions != set(wanted):
         wrong(f"the log comes to {sorted(actions)}, not {sorted(wanted)}")
     options = dict(part.split("=") for part in processor.split(",") if "=" in part)
-    judge = Judge(actions, options)
+    judge = Judge(actions, options, int(threads))
     with open(trace, encoding="ascii") as f:
         for judge.line, judge.text in enumerate(f, 1):
             judge.text = judge.text.rstrip()
