@@ -322,6 +322,9 @@ class Judge:
 def main():
     trace, log, processor, threads, *wanted = sys.argv[1:]
     actions = said(log)
+    unknown = {a for row in rows_of_table().values() for a in row} - set(LOOKED_AT) - ELSEWHERE
+    if unknown:
+        wrong(f"the judge does not know {sorted(unknown)}")
     if actions != set(wanted):
         wrong(f"the log comes to {sorted(actions)}, not {sorted(wanted)}")
     options = dict(part.split("=") for part in processor.split(",") if "=" in part)
