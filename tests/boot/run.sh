@@ -3210,6 +3210,68 @@ test_what_the_processor_needs_against_speculation_is_done() {
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --l0-option branches=thunks && shows 'indirect branches and returns in thunks: [0-9]{4}$'
 }
 
+# Three VMs, two of them with an L2, on processors that need different things: what is executed, in which order, is what the log says.
+judged() { # PROCESSOR CPUS[:THREADS] ACTIONS ARGS...
+	local processor=$1 cpus=${2%:*} threads=1 actions=$3 vm
+	[ "$2" = "$cpus" ] || threads=${2#*:}
+	shift 3
+	printf 'plugin_ctrl: nestorspec=1\ncpu: model=corei7_skylake_x, count=1:%s:%s, ips=50000000\n' $((cpus / threads)) "$threads" >"$out.bochsrc"
+	{
+		printf 'timeout: 60\nlog: info\nmachine:\n  kind: bochs\n  cpus: %s\n  option: "#include %s"\nvms:\n' "$cpus" "$PWD/$out.bochsrc"
+		for vm in hello speculation rest; do printf '  - {name: %s, memory: 64M, kernel: %s}\n' "$vm" "$PWD/$B/payload/$vm.elf"; done
+		[ "$cpus" = 1 ] || printf '  - {name: smp, memory: 64M, cpus: 2, kernel: %s}\n' "$PWD/$B/payload/smp_vmx.elf"
+	} >"$out.yaml"
+	# shellcheck disable=SC2086
+	NESTOR_SPECULATION=$processor,trace=$PWD/$out.trace expect 1 run "$out.yaml" "$@" &&
+		/usr/bin/python3 tests/boot/mitigations.py "$out.trace" "$out.text" "$processor" "$threads" $actions
+}
+
+has_spec_plugin() {
+	compgen -G "$B/machine/root/usr/lib/*/bochs/plugins/libbx_nestorspec.so" >/dev/null || { echo 'not run: the machine is not the Bochs that is known'; false; }
+}
+
+readonly SKYLAKE=edx=bc000600,caps=2000080,signature=506e3,mcu=11 CASCADE=edx=bc000400,caps=20200eb,signature=50657,mcu=10 SAPPHIRE=edx=bc000400,edx2=10,caps=c00e16b,signature=806f8
+readonly ENHANCED='BARRIER CLEAR_REGS HOST_IBRS NESTED_BARRIER'
+readonly SKYLAKES="$ENHANCED CLEAR_BUFFERS FILL_RSB FLUSH_L1D IBRS_AT_EXIT MCU_OPT TSX_OFF"
+
+test_mitigations_are_executed_as_the_log_says() {
+	has_spec_plugin || return 0
+	judged "$SKYLAKE" 1 "$SKYLAKES" && judged "$SKYLAKE" 2 "$SKYLAKES" && judged "$SKYLAKE" 2:2 "$SKYLAKES" &&
+		shows 'smt: Mitigation: threads of a core run one VM at a time' && judged "$SKYLAKE" 1 '' --l0-option mitigations=off &&
+		judged "$CASCADE" 1 "$ENHANCED CLEAR_BUFFERS CLEAR_HISTORY FILL_RSB MCU_OPT THUNKS TSX_OFF" --l0-option idle=c1 && shows 'MWAIT, by hints' 'in thunks: [0-9]{4}$' &&
+		judged "$SAPPHIRE" 1 "$ENHANCED FILL_RSB HOST_BHI_DIS" &&
+		judged edx=bc000400,caps=d10e17b,signature=c06d1 1 "$ENHANCED" && # free of all that there is to be free of
+		judged edx=0,signature=506e3 1 ''
+}
+
+# The judge looks at each of these: without one of them, or with it changed, it complains.
+test_a_mitigation_that_is_missing_is_noticed() {
+	local change
+	has_spec_plugin || return 0
+	judged "$SKYLAKE" 2:2 "$SKYLAKES" --l0-option threads=any >"$out.any"
+	grep -a 'another thread of the core runs another VM' "$out.any" && judged "$SKYLAKE" 1 "$SKYLAKES" || return 1
+	for change in '/root.* verw/d' '/sleep$/s/^[0-9]*/&0/' '/root.* wrmsr 49 /d' '/root.* wrmsr 10b /d' '/wrmsr 122 /d' '/wrmsr 123 /d' \
+		'/wrmsr 48 1 instruction/d' '/root.* wrmsr 48 1 list/d' 's/calls 32/calls 31/' 's/fenced/open/' 's/kept 0/kept 8000/' 's/ memory$/ register/' '/ predicted /d'; do
+		sed "$change" "$out.trace" >"$out.changed"
+		# shellcheck disable=SC2086
+		if cmp -s "$out.trace" "$out.changed" || /usr/bin/python3 tests/boot/mitigations.py "$out.changed" "$out.text" "$SKYLAKE" 1 $SKYLAKES; then
+			echo "not noticed: $change"
+			return 1
+		fi
+	done
+}
+
+# With IA32_FLUSH_CMD, which no model of the emulator has, and with what else CPUID.(7,2) tells of.
+test_what_a_vm_has_against_speculation_is_what_the_processor_has() {
+	local processor run=(run --machine bochs --timeout 60 --memory 32M --machine-option 'plugin_ctrl: nestorspec=1' --l1 "$B/payload/speculation.elf")
+	has_spec_plugin || return 0
+	for processor in "$SKYLAKE" "$SAPPHIRE"; do
+		NESTOR_SPECULATION=$processor expect 0 "${run[@]}" --bare && sed '/ARCH_CAPABILITIES/d' "$out.text" >"$out.bare" || return 1
+		NESTOR_SPECULATION=$processor expect 1 "${run[@]}" && shows '^FLUSH_CMD = 1: trap -1$' &&
+			sed '/ARCH_CAPABILITIES/d' "$out.text" | diff "$out.bare" - || return 1
+	done
+}
+
 # lintian has no complaint, and what is in it works from where it is.
 test_the_package_is_clean_and_its_files_find_each_other() {
 	local root=$out.root unit

@@ -10,15 +10,7 @@
  * Offsets are those of one build: tools/machine/fetch-bochs.sh makes this for that build only.
  */
 #define _GNU_SOURCE
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-
-#include "bochs_plugin.h"
-
-/* Places in an emulated processor. */
-#define IN_GUEST 0x8eb9 /* VMX non-root operation */
+#include "bochs_hooks.h"
 
 /* What executes VMLAUNCH and VMRESUME, in a table of what executes each instruction. */
 void enter(unsigned char *cpu, void *insn) __asm__("_ZN8BX_CPU_C8VMLAUNCHEP15bxInstruction_c");
@@ -35,8 +27,7 @@ static void enter_and_decide(unsigned char *cpu, void *insn)
 
 static void fail(const char *why)
 {
-	fprintf(stderr, "nestormasks: %s\n", why);
-	exit(1);
+	plugin_fail("nestormasks", why);
 }
 
 /* Ours in the table instead; it is read when an instruction is decoded, thus not yet. */
@@ -62,24 +53,6 @@ static void replace(void)
 		fail("not the Bochs that is known");
 }
 
-/* Bochs takes it for a device, which has nothing to do. */
-static void nothing(void)
-{
-}
-
-static void register_device(void *plugin, uint16_t type)
-{
-	static void *table[2 + SLOTS];
-	static uint64_t object[OBJECT_SIZE / 8];
-
-	for (unsigned i = 0; i < SLOTS; i++)
-		table[2 + i] = (void *)nothing;
-	logfunctions_init(object);
-	object[0] = (uint64_t)(uintptr_t)&table[2];
-	logfunctions_put(object, "nestormasks", "MASKS");
-	pluginRegisterDeviceDevmodel(plugin, type, object, "nestormasks");
-}
-
 int libnestormasks_plugin_entry(void *plugin, uint16_t type, uint8_t mode);
 
 int libnestormasks_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
@@ -87,6 +60,6 @@ int libnestormasks_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
 	if (mode != 1) /* 2: what is it? optional */
 		return mode == 2 ? 4 : 0;
 	replace();
-	register_device(plugin, type);
+	register_watcher(plugin, type, "nestormasks", "MASKS", NULL, NULL);
 	return 0;
 }

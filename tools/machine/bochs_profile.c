@@ -19,42 +19,10 @@
 #include <unistd.h>
 
 #include "../nestor/profile_raw.h"
-#include "bochs_plugin.h"
+#include "bochs_hooks.h"
 
-/* Places in an emulated processor. */
-#define RSP       0x80
-#define RIP       0xe0
-#define ICOUNT    0x138 /* instructions that it has executed, ... */
-#define SYNCED    0x140 /* ... and how many of them the clock knows of */
-#define GS_BASE   0x208
-#define IN_GUEST  0x8eb9 /* VMX non-root operation */
-#define INSN_SIZE 0x22   /* of a decoded instruction: its length */
-
-/* Places in bx_pc_system: its clock. */
-#define COUNTDOWN 0x1638
-#define PERIOD    0x163c
-#define TOTAL     0x1640 /* ticks at the begin of the period */
-
-extern unsigned char **bx_cpu_array;
-extern unsigned char bx_cpu_count;
 bool read_linear(unsigned cpu, uint64_t at, unsigned size, void *to) __asm__(
 	"_Z18bx_dbg_read_linearjmjPh");
-
-/* The empty functions. */
-void hook_before(void) __asm__("_Z25bx_instr_before_executionjP15bxInstruction_c");
-void hook_near(void) __asm__("_Z22bx_instr_ucnear_branchjjmm");
-void hook_far(void) __asm__("_Z19bx_instr_far_branchjjtmtm");
-void hook_vmexit(void) __asm__("_Z15bx_instr_vmexitjjm");
-void hook_hwinterrupt(void) __asm__("_Z20bx_instr_hwinterruptjjtm");
-void hook_exception(void) __asm__("_Z18bx_instr_exceptionjjj");
-
-/* Kinds of branches. */
-enum {
-	BRANCH_CALL = 12,
-	BRANCH_CALL_INDIRECT = 13,
-	BRANCH_RET = 14,
-	BRANCH_IRET = 15
-};
 
 #define CPUS  16u
 #define DEPTH 64u
@@ -65,7 +33,7 @@ struct frame {
 };
 
 static struct state {
-	uint64_t last;   /* now() when `ticks` was chosen */
+	uint64_t last;   /* ticks_now() when `ticks` was chosen */
 	uint64_t *ticks; /* of the instruction under way */
 	uint64_t guest;  /* of a guest since the last entry */
 	uint64_t next;   /* behind the instruction under way */
@@ -82,30 +50,6 @@ static uint32_t node_of[PROFILE_NODES * 2]; /* by a hash of parent and site */
 static uint32_t node_count = PROFILE_ROOTS;
 static uint32_t slot_count;
 static uint64_t discarded;
-
-static uint64_t get(const unsigned char *cpu, unsigned at)
-{
-	uint64_t v;
-
-	memcpy(&v, cpu + at, sizeof(v));
-	return v;
-}
-
-/*
- * Ticks, with those that a HLT skips and those of repeated instructions. Processors in turn
- * have no ticks of their own: instructions.
- */
-static uint64_t now(const unsigned char *cpu)
-{
-	uint32_t countdown, period;
-
-	if (bx_cpu_count != 1)
-		return get(cpu, ICOUNT);
-	memcpy(&countdown, bx_pc_system + COUNTDOWN, sizeof(countdown));
-	memcpy(&period, bx_pc_system + PERIOD, sizeof(period));
-	return get(bx_pc_system, TOTAL) + (period - countdown) + (uint32_t)get(cpu, ICOUNT) -
-	       (uint32_t)get(cpu, SYNCED);
-}
 
 static uint32_t hash(uint64_t address, uint32_t node)
 {
@@ -160,7 +104,8 @@ static void begin(struct state *s, unsigned index, const unsigned char *cpu)
 	uint64_t vcpu = 0;
 	uint8_t in_l2 = 0;
 
-	if (read_linear(index, get(cpu, GS_BASE) + raw->layout.current, 8, &vcpu) && vcpu != 0)
+	if (read_linear(index, place(cpu, GS_BASE) + raw->layout.current, 8, &vcpu) &&
+		vcpu != 0)
 		read_linear(index, vcpu + raw->layout.in_l2, 1, &in_l2);
 	raw->guest[in_l2 != 0] += s->guest;
 	s->guest = 0;
@@ -173,7 +118,7 @@ static void before(unsigned index, const unsigned char *insn)
 {
 	struct state *s = &states[index % CPUS];
 	const unsigned char *cpu = bx_cpu_array[index];
-	uint64_t count = now(cpu);
+	uint64_t count = ticks_now(cpu);
 
 	*s->ticks += count - s->last;
 	s->last = count;
@@ -183,8 +128,8 @@ static void before(unsigned index, const unsigned char *insn)
 	}
 	if (s->exited)
 		begin(s, index, cpu);
-	s->next = get(cpu, RIP) + insn[INSN_SIZE];
-	s->ticks = ticks_of(node_now(s), get(cpu, RIP));
+	s->next = place(cpu, RIP) + insn[INSN_SIZE];
+	s->ticks = ticks_of(node_now(s), place(cpu, RIP));
 }
 
 /* What lies below the stack's top is gone, also what was left without a return. */
@@ -198,7 +143,7 @@ static void near_branch(unsigned index, unsigned what)
 {
 	struct state *s = &states[index % CPUS];
 	const unsigned char *cpu = bx_cpu_array[index];
-	uint64_t rsp = get(cpu, RSP);
+	uint64_t rsp = place(cpu, RSP);
 	uint32_t node;
 
 	if (cpu[IN_GUEST])
@@ -242,25 +187,7 @@ static void vmexit(unsigned index, unsigned reason)
 
 static void fail(const char *why)
 {
-	fprintf(stderr, "nestorprof: %s\n", why);
-	exit(1);
-}
-
-/* An empty function has 16 bytes: ENDBR64, RET and filling. */
-static void lead(void (*from)(void), void *to)
-{
-	static const unsigned char empty[] = {0xf3, 0x0f, 0x1e, 0xfa, 0xc3};
-	static const unsigned char jump[] = {0xff, 0x25, 0, 0, 0, 0}; /* JMP [RIP] */
-	uintptr_t page = (uintptr_t)from & ~(uintptr_t)0xfff;
-	unsigned char *code = (unsigned char *)(uintptr_t)from;
-
-	if (memcmp(code, empty, sizeof(empty)) != 0)
-		fail("not the Bochs that is known");
-	if (mprotect((void *)page, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
-		fail("its code cannot be changed");
-	memcpy(code, jump, sizeof(jump));
-	memcpy(code + sizeof(jump), &to, sizeof(to));
-	mprotect((void *)page, 0x2000, PROT_READ | PROT_EXEC);
+	plugin_fail("nestorprof", why);
 }
 
 static void map(void)
@@ -276,24 +203,6 @@ static void map(void)
 		fail("the file of " PROFILE_RAW_ENV " is not for this");
 }
 
-/* Bochs takes it for a device, which has nothing to do. */
-static void nothing(void)
-{
-}
-
-static void register_device(void *plugin, uint16_t type)
-{
-	static void *table[2 + SLOTS];
-	static uint64_t object[OBJECT_SIZE / 8];
-
-	for (unsigned i = 0; i < SLOTS; i++)
-		table[2 + i] = (void *)nothing;
-	logfunctions_init(object);
-	object[0] = (uint64_t)(uintptr_t)&table[2];
-	logfunctions_put(object, "nestorprof", "PROF");
-	pluginRegisterDeviceDevmodel(plugin, type, object, "nestorprof");
-}
-
 int libnestorprof_plugin_entry(void *plugin, uint16_t type, uint8_t mode);
 
 int libnestorprof_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
@@ -303,13 +212,13 @@ int libnestorprof_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
 	map();
 	for (unsigned i = 0; i < CPUS; i++)
 		states[i].ticks = &discarded;
-	lead(hook_before, (void *)before);
-	lead(hook_near, (void *)near_branch);
-	lead(hook_far, (void *)far_branch);
-	lead(hook_vmexit, (void *)vmexit);
-	lead(hook_hwinterrupt, (void *)interrupted);
-	lead(hook_exception, (void *)interrupted);
-	register_device(plugin, type);
+	hook_lead(hook_before, (void *)before, "nestorprof");
+	hook_lead(hook_near, (void *)near_branch, "nestorprof");
+	hook_lead(hook_far, (void *)far_branch, "nestorprof");
+	hook_lead(hook_vmexit, (void *)vmexit, "nestorprof");
+	hook_lead(hook_hwinterrupt, (void *)interrupted, "nestorprof");
+	hook_lead(hook_exception, (void *)interrupted, "nestorprof");
+	register_watcher(plugin, type, "nestorprof", "PROF", NULL, NULL);
 	raw->ready = 1;
 	return 0;
 }

@@ -167,6 +167,7 @@ make_plugins()
 	make_plugin "$1" nestordisk "$here"/bochs_disk.c
 	make_plugin "$1" nestorprof "$here"/bochs_profile.c
 	make_plugin "$1" nestormasks "$here"/bochs_masks.c
+	make_plugin "$1" nestorspec "$here"/bochs_speculation*.c
 }
 
 # What DIR/root lacks of the libraries of the emulator and its display, in the loader's words; nothing of a host's Bochs. That the
