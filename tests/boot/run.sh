@@ -1778,6 +1778,33 @@ test_what_firmware_left_running_reaches_no_memory_of_vms() {
 	left_running 0x3000000,0x3000000,0xb0 --l0-option dma=leave && shows_not 'left running'
 }
 
+# The same where its writes can be seen, since the VM's memory is the machine's: units are off then.
+still() { # ADDRESS,ADDRESS,VECTOR[,ADDRESS] WHAT ARGS...
+	NESTOR_DEVICE=$1 expect 1 run --machine bochs --timeout 60 --memory 64M --log-level info --machine-option 'plugin_ctrl: nestordev=1' \
+		--l1 "$B/payload/still.elf" --cmdline mib=48 "${@:3}" && shows "memory: $2"
+}
+
+through=(--net-device user --devices pci:00:03.0 --iommu none)
+
+# The device is in segment 1: blocked by the unit of that segment, or stopped by configuration space in memory.
+test_what_firmware_left_running_in_another_pci_segment_reaches_no_memory_of_vms() {
+	has_test_device || return 0
+	still 0x3000000,0x3000000,0xb0 still --machine-iommu vtd-segments &&
+		shows 'the IOMMU at 0xfed90000 is on' 'the IOMMU at 0xfeda0000 is on' '0xe8100000, of buses 00 to 00 of segment 1' \
+			'pci:0001:00:02.0, which no VM has, was kept from a write at 0x3000000' && shows_not 'left running|pci:00:02.0' || return 1
+	still 0x3000000,0x3000000,0 still --machine-iommu vtd-segments "${through[@]}" &&
+		shows '2 functions of PCI that no VM has were left running by firmware: stopped' && shows_not 'stay bus masters' || return 1
+	still 0x3000000,0x3000000,0 CHANGES --machine-iommu vtd-segments "${through[@]}" --l0-option dma=leave
+}
+
+test_virtual_functions_that_firmware_turned_on_reach_no_memory_of_vms() {
+	has_test_device || return 0
+	still 0x9e000,0x9e000,0,0x3000000 still --machine-iommu vtd "${through[@]}" &&
+		shows 'virtual functions of 1 device, which firmware had turned on, are off' || return 1
+	still 0x9e000,0x9e000,0,0x3000000 still --machine-iommu vtd && shows 'pci:00:10.0, which no VM has, was kept from a write at 0x3000000' || return 1
+	still 0x9e000,0x9e000,0,0x3000000 CHANGES --machine-iommu vtd "${through[@]}" --l0-option dma=leave
+}
+
 test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 	card 66 '' --devices pci:00:1f.2 --iommu none &&
 		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&

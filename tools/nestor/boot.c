@@ -43,9 +43,11 @@ void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot
 		.memory = plan->memory,
 		.nodes = m->nodes,
 		.unit = m->iommu != MACHINE_IOMMU_NONE,
-		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS};
+		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS,
+		.segments = m->iommu == MACHINE_IOMMU_VTD_SEGMENTS};
 
 	plan->regions = t.regions;
+	plan->segments = t.segments;
 	plan->images[BOOT_ACPI] = (struct boot_image){0};
 	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
 	if (!t.unit && t.nodes <= 1)
@@ -62,14 +64,14 @@ unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range range
 	uint64_t base = plan->regions ? MACHINE_REGION_PLACE
 			: tables      ? MACHINE_ACPI_PLACE
 				      : 0xa0000;
+	uint64_t ecam_size = MACHINE_ECAM_SIZE * (plan->segments ? 2 : 1);
 	unsigned n = 0;
 
 	ranges[n++] = (struct memory_range){0, base, true};
 	ranges[n++] = (struct memory_range){base, 0x100000 - base, false};
 	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, true};
 	if (tables)
-		ranges[n++] =
-			(struct memory_range){MACHINE_ECAM_PLACE, MACHINE_ECAM_SIZE, false};
+		ranges[n++] = (struct memory_range){MACHINE_ECAM_PLACE, ecam_size, false};
 	if (memory > low)
 		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, true};
 	return n;

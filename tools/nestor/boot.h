@@ -49,6 +49,7 @@ struct boot_plan {
 	struct bytes rom;  /* 64 KiB, to be at the top of 4 GiB */
 	bool bare;         /* without Nestor */
 	bool regions;      /* firmware wants memory for a device: machine_acpi.h */
+	bool segments;     /* there are two of PCI */
 	const char *iso;   /* with it neither images nor ROM: the firmware boots this */
 	uint64_t firmware; /* enum firmware, for the ISO */
 };

@@ -17,7 +17,8 @@ static const char *const machine_words[] = {
 static const char *const net_words[] = {
 	[MACHINE_NET_NONE] = "none", [MACHINE_NET_USER] = "user", NULL};
 
-static const char *const iommu_words[] = {"none", "vtd", "vtd-caching", "vtd-regions", NULL};
+static const char *const iommu_words[] = {
+	"none", "vtd", "vtd-caching", "vtd-regions", "vtd-segments", NULL};
 static const char *const change_words[] = {
 	[DISK_CHANGES_KEEP] = "keep", [DISK_CHANGES_DISCARD] = "discard", NULL};
 

@@ -81,7 +81,8 @@ enum machine_iommu {
 	MACHINE_IOMMU_NONE,
 	MACHINE_IOMMU_VTD,
 	MACHINE_IOMMU_VTD_CACHING, /* in caching mode */
-	MACHINE_IOMMU_VTD_REGIONS  /* and firmware has memory that the test device must reach */
+	MACHINE_IOMMU_VTD_REGIONS, /* and firmware has memory that the test device must reach */
+	MACHINE_IOMMU_VTD_SEGMENTS /* and the test device is in PCI segment 1, with its own */
 };
 
 struct machine_spec {
