@@ -510,8 +510,10 @@ static void set_up_units(const struct scenario *s)
 		wanted = wanted || vm_config_has_iommu(&s->vms[i].config);
 		devices = devices || !device_list_is_empty(&s->vms[i].config.devices);
 	}
-	if (devices || stop)
+	if (devices || stop) {
 		ecam_open();
+		passed_hand_over(s);
+	}
 	if (wanted || (!devices && stop))
 		iommu_start();
 	else if (devices)

@@ -6,13 +6,16 @@
 #include "vm/passed_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/text_screen.h"
 #include "cpu/tsc.h"
 #include "spec/pcie.h"
 #include "vm/ecam.h"
+#include "vm/iommu_int.h"
 #include "vtd/strays.h"
+#include "vtd/usb_handover.h"
 
 /* Of its virtual functions L0 or its VM has all, or nobody has any. */
 static bool is_owned(uint16_t bdf, bool *virtual)
@@ -68,6 +71,53 @@ static enum stray judge(uint32_t sbdf)
 		return STRAY_VIRTUAL;
 	return held ? STRAY_SILENCE : STRAY_STOP;
 }
+
+/* ---- USB controllers in firmware's care ---- */
+
+static struct usb_handover usb; /* more than the stack shall hold */
+
+/* Those of VMs are silenced when they are claimed, whatever becomes of others. */
+static bool is_wanted(const struct scenario *s, uint32_t sbdf)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct device_list *l = &s->vms[i].config.devices;
+
+		for (unsigned k = 0; k < l->count; k++)
+			if (l->at[k].bdf == sbdf)
+				return true;
+		if (l->all && PCI_SBDF_SEGMENT(sbdf) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void ask_for_usb(uint32_t sbdf, void *with)
+{
+	if (l0_config()->dma == L0_DMA_STOP || is_wanted(with, sbdf))
+		usb_handover_ask(&usb, sbdf);
+}
+
+void passed_hand_over(const struct scenario *s)
+{
+	char name[IOMMU_NAME];
+
+	ecam_visit(ask_for_usb, (void *)(uintptr_t)s);
+	usb_handover_end(&usb);
+	if (usb.asked != 0 || usb.ended != 0)
+		log_info("USB controllers that firmware had: %u; that have no SMIs any more: "
+			 "%u",
+			usb.asked, usb.ended);
+	for (unsigned i = 0; i < usb.count; i++)
+		if (usb.all[i].silent)
+			log_warn("firmware does not give up the USB controller %s: it was "
+				 "taken after a second",
+				iommu_name(usb.all[i].sbdf, name));
+	if (usb.left_out != 0)
+		log_warn("firmware was not asked for %u USB controllers of more than %u",
+			usb.left_out, USB_CONTROLLERS);
+}
+
+/* ---- what goes on ---- */
 
 static void stop_on(const struct stray_buses *where, struct strays *s)
 {

@@ -17,8 +17,10 @@
 #include "spec/pci.h"
 #include "vm/ecam.h"
 #include "vm/iommu_int.h"
+#include "vm/sched.h"
 
 #define CACHE_LINE 64u
+#define LOW_MEMORY 0x100000u /* where no registers of a device are */
 
 static uint8_t *own; /* pages one behind the other */
 static uint64_t own_count;
@@ -62,6 +64,15 @@ void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value)
 void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value)
 {
 	*(volatile uint64_t *)at_register(registers, at) = value;
+}
+
+/* While L0 starts, in the boot address space. */
+bool vtd_seam_reach(uint64_t address, uint64_t size)
+{
+	if (address < LOW_MEMORY || address > DIRECT_SIZE - size || page_known(address, size))
+		return false;
+	return paging_map_direct(
+		sched_boot_space, (struct hpa){address}, size, PT_RW_DATA | PT_UC);
 }
 
 void *vtd_seam_page(void *pool)

@@ -16,6 +16,12 @@ uint64_t vtd_seam_read64(uint64_t registers, unsigned at);
 void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value);
 void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value);
 
+/*
+ * Registers of a device there, whole pages, are reached like those of a unit. False: they are
+ * not; they must not be memory, of whoever.
+ */
+bool vtd_seam_reach(uint64_t address, uint64_t size);
+
 /* A zeroed page of 4 KiB out of what the caller of vtd/ named, or NULL; and back. */
 void *vtd_seam_page(void *pool);
 void vtd_seam_page_back(void *pool, void *page);

@@ -3045,6 +3045,29 @@ test_image_boots_on_the_emulator() {
 		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
 }
 
+# GRUB makes of the machine's controllers what firmware's SMM code would leave: its xHCI gives up what it is asked for, its EHCI does not.
+usb_iso() { # GRUB-COMMAND...
+	local d=$out.usb
+	rm -rf "$d" && mkdir -p "$d/boot/grub" && expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$d/boot/nest/" || return 1
+	sed -i 's/nestor.elf *$/nestor.elf log=info/' "$d/boot/nest/grub.cfg"
+	{
+		printf 'serial\nterminal_output serial\nset timeout=0\ninsmod setpci\ninsmod memrw\n'
+		printf '%s\n' "$@" 'menuentry Nestor {' 'set nestor=/boot/nest' 'source "$nestor/grub.cfg"' '}'
+	} >"$d/boot/grub/grub.cfg"
+	iso=$out.usb.iso
+	grub-mkrescue -o "$iso" "$d" >"$out.grub" 2>&1
+}
+
+test_usb_controllers_are_handed_over_by_firmware() {
+	usb_iso 'write_dword 0xc0000504 0xe011' 'write_dword 0xc0000500 0x10401' 'setpci -s 00:01.2 c0.w=20bf' &&
+		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_xhci: enabled=1' &&
+		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 2' 'hello: VT-x offered' && shows_not 'does not give up' || return 1
+	usb_iso 'setpci -s 00:02.7 68.l=00010001' 'setpci -s 00:02.7 6c.l=0000e03f' &&
+		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_ehci: enabled=1' &&
+		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 1' 'hello: VT-x offered' \
+			'firmware does not give up the USB controller pci:00:02.7: it was taken after a second' && rm -f "$iso"
+}
+
 # As grub.d's entry of the package does it, with the folder elsewhere.
 test_a_folder_for_an_installed_grub_boots_and_nothing_else_is_replaced() {
 	local d=$out.tree image=(image --l1 "$B/payload/hello.elf" --memory 64M)
