@@ -1752,6 +1752,23 @@ test_nestor_starts_on_what_firmware_leaves() {
 	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "machine: 'msr' is '0x3a': it must be INDEX=VALUE"
 }
 
+# Some thousand entries: pieces and holes, in no order, over each other, of no size, of types that nobody knows, beyond all memory. The
+# test device looks at what L0 must not use, of which nothing was written; all the rest is there.
+holes() { # FIRST STEP COUNT
+	local map='0x7800000+0x1000=2*300/0x5000,0x7800000+0x3001=1*300/0x5000,0x7600000+0x800=5*200/0x2000,0x7600800+0x800=3*200/0x2000'
+	map="$map,0x7700000+0=1*20/0x1000,0x6f00000+0x1000=77*100/0x3000,0x6e00000+0x200000=1,0x6e00000+0x200000=1,0x1000+0xffffffffffffffff=2"
+	expect 1 run --machine bochs --machine-memory 128M --timeout 60 --memory 32M --log-level info --machine-option 'plugin_ctrl: nestordev=1' \
+		--devices pci:00:02.0 --iommu none --l1 "$B/payload/holes.elf" --cmdline "first=$(($1)) step=$(($2)) count=$3 size=4096" \
+		--machine-map "$map,0x400000000000+0x40000000=1,0xbf000000+0x100000=2" &&
+		shows "holes: 0 of $3 touched" '1 CPU, 120 MiB free' '1024 MiB of memory above 64 TiB are not used'
+}
+
+test_a_memory_map_of_a_thousand_odd_entries_is_believed_where_it_can_be() {
+	has_test_device || return 0
+	holes 0x7800000 0x5000 300 && holes 0x7600000 0x2000 200 && holes 0x6f00000 0x3000 100 || return 1
+	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-map 0x1000=2 && one_line && shows "machine: 'map' is '0x1000=2': it must be START\+SIZE=TYPE"
+}
+
 # A device that firmware left running, with memory of its own and a page of a VM's: it reaches the first and is kept from the second, as
 # long as it likes, in xAPIC mode; without a unit it is stopped. What it sends is nobody's.
 left_running() { # ADDRESS,ADDRESS,VECTOR ARGS...: or '' for a device that stands still

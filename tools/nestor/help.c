@@ -70,6 +70,7 @@ static const char run_help_end[] =
 	"                      --manage; default: those of the scenario\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
 	"  --machine-msr LIST  MSRs that firmware has left on all CPUs: INDEX=VALUE,...\n"
+	"  --machine-map LIST  more entries of the memory map: START+SIZE=TYPE[*COUNT/STEP],...\n"
 	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
 	"                      from 1000000 to 4000000000; default: 50000000\n"
 	"  --net-device none|user  a network card, an e1000 at pci:00:03.0, with NAT behind it;\n"
@@ -111,7 +112,10 @@ static const char run_help_end[] =
 	"  --profile NAME      each instruction of Nestor, by function, goes to NAME.folded, and\n"
 	"                      to NAME.svg as a flame graph; on the emulated machine\n"
 	"  --keep DIR          keep the machine's files (configuration, images, log) there\n"
-	"  --verbose           report milestones, with ticks and real time\n"
+	"  --verbose           report milestones, with ticks and real time\n";
+
+/* Strings are no longer than C lets them be. */
+static const char run_help_status[] =
 	"\n"
 	"exit status:\n"
 	"  odd   the guest wrote V to the debug-exit port 0xf4: (V << 1 | 1) & 0xff\n"
@@ -262,6 +266,7 @@ void help_print(enum verb on)
 		fputs(run_help, stdout);
 		print_vm_options();
 		fputs(run_help_end, stdout);
+		fputs(run_help_status, stdout);
 		break;
 	case VERB_CHECK:
 		fputs(check_help, stdout);

@@ -75,6 +75,7 @@ static const struct setting machine_rows[] = {
 	{ROW("nodes", SETTING_NUMBER, machine_spec, nodes), .min = 1, .max = 8, .initial = 1},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{ROW("msr", SETTING_LINE, machine_spec, msr), .max = 1023},
+	{ROW("map", SETTING_LINE, machine_spec, map), .max = 1023},
 	{.kind = SETTING_END},
 };
 

@@ -103,6 +103,7 @@ struct machine_spec {
 	bool profile;          /* the emulator counts instructions: profile.h */
 	const char *option;
 	const char *msr; /* that firmware has set: boot_set_msrs */
+	const char *map; /* of memory, as firmware would hand it over: boot_check_map */
 };
 
 struct scenario_spec {
