@@ -80,7 +80,7 @@ $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/pa
 	$(B)/payload/runtime/virtio_pci.o
 $(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf $(B)/payload/made.elf: $(B)/payload/vtd_unit.o
 # L0's driver of such units, and what it does not need to be told apart for.
-PAYLOAD_VTD := $(patsubst hypervisor/%.c,$(B)/payload/hv/%.o,$(filter-out %/mirror.c %/mcfg.c %/topology.c %/strays.c %/ranges.c,$(wildcard hypervisor/vtd/*.c))) \
+PAYLOAD_VTD := $(patsubst hypervisor/%.c,$(B)/payload/hv/%.o,$(filter-out %/mirror.c %/mcfg.c %/topology.c %/strays.c %/ranges.c %/usb_handover.c,$(wildcard hypervisor/vtd/*.c))) \
 	$(addprefix $(B)/payload/,vtd_unit.o vtd_pci.o vtd_acpi.o vtd_copier.o vtd_seam.o)
 $(B)/payload/vtd_rules.elf: $(B)/payload/vtd_rules_irq.o $(B)/payload/vtd_rules_queue.o $(PAYLOAD_VTD)
 $(B)/payload/vtd_driver.elf: $(B)/payload/vtd_nvme.o $(PAYLOAD_VTD)

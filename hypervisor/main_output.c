@@ -137,10 +137,15 @@ static void use_firmwares(const struct boot_info *info)
 			u.base, why);
 }
 
+static uint32_t read_config(uint32_t sbdf, unsigned offset, unsigned size)
+{
+	return pci_read(PCI_SBDF_BDF(sbdf), offset, size);
+}
+
 /* Its registers decode from now on. */
 static const char *find_card(uint16_t bdf, struct uart *u)
 {
-	const char *why = pci_uart(pci_read, bdf, u);
+	const char *why = pci_uart(read_config, bdf, u);
 	uint32_t decode = u->memory ? PCI_COMMAND_MEMORY : PCI_COMMAND_IO, command;
 
 	if (why != NULL)

@@ -57,26 +57,30 @@ static void remove_ram(struct boot_info *info, unsigned i)
 		info->ram[i] = info->ram[i + 1];
 }
 
-/* Number i, and number i + 1, if they lie side by side. */
+/* Number i, and those behind it that it reaches. */
 static void join_ram(struct boot_info *info, unsigned i)
 {
 	struct boot_range *r = &info->ram[i];
 
-	if (i + 1 >= info->ram_count || r->start + r->size != r[1].start)
-		return;
-	r->size += r[1].size;
-	remove_ram(info, i + 1);
+	while (i + 1 < info->ram_count && r->start + r->size >= r[1].start) {
+		uint64_t with = r[1].start + r[1].size - r->start;
+
+		r->size = with > r->size ? with : r->size;
+		remove_ram(info, i + 1);
+	}
 }
 
 /*
- * Firmware cuts memory by what it was used for: what lies side by side is one. Most maps are
- * sorted: then each place is found at once. When there is no more room the smallest are left
- * out.
+ * Firmware cuts memory by what it was used for: what lies side by side, or twice, is one. Most
+ * maps are sorted: then each place is found at once. When there is no more room the smallest
+ * are left out.
  */
 static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
 {
 	unsigned i = info->ram_count;
 
+	if (length == 0)
+		return;
 	if (i == BOOT_MAX_RANGES) {
 		unsigned least = smallest(info);
 
@@ -96,6 +100,24 @@ static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
 		join_ram(info, i - 1);
 }
 
+/* Firmware may have two opinions of some memory: it is none of ours then. */
+static void cut_ram(struct boot_info *info, uint64_t start, uint64_t length)
+{
+	uint64_t end = start + length;
+
+	for (unsigned i = info->ram_count; i-- > 0;) {
+		struct boot_range r = info->ram[i];
+
+		if (r.start >= end || r.start + r.size <= start)
+			continue;
+		remove_ram(info, i);
+		if (r.start + r.size > end)
+			add_ram(info, end, r.start + r.size - end);
+		if (r.start < start)
+			add_ram(info, r.start, start - r.start);
+	}
+}
+
 /* What lies behind the one before is one with it, as far as they come in order. */
 static void add_reserved(struct boot_info *info, uint64_t start, uint64_t length)
 {
@@ -107,17 +129,24 @@ static void add_reserved(struct boot_info *info, uint64_t start, uint64_t length
 		info->reserved[info->reserved_count++] = (struct boot_range){start, length};
 }
 
+typedef void use_range(struct boot_info *info, uint32_t type, uint64_t start, uint64_t length);
+
 static void add_range(struct boot_info *info, uint32_t type, uint64_t start, uint64_t length)
 {
-	if (length > UINT64_MAX - start)
-		return;
 	if (type == MMAP_RAM)
 		add_ram(info, start, length);
 	else if (type == MMAP_RESERVED || type == MMAP_NVS)
 		add_reserved(info, start, length);
 }
 
-static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info)
+static void cut_range(struct boot_info *info, uint32_t type, uint64_t start, uint64_t length)
+{
+	if (type != MMAP_RAM && length != 0)
+		cut_ram(info, start, length);
+}
+
+static void parse_mmap(
+	const uint8_t *tag, uint32_t size, struct boot_info *info, use_range *use)
 {
 	uint32_t step;
 
@@ -128,7 +157,8 @@ static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info
 	for (uint32_t at = MMAP_HEADER; size - at >= MMAP_ENTRY; at += step) {
 		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
 
-		add_range(info, get32(tag + at + 16), start, length);
+		if (length <= UINT64_MAX - start)
+			use(info, get32(tag + at + 16), start, length);
 		if (step > size - at)
 			break;
 	}
@@ -225,7 +255,7 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct b
 		parse_module(tag, size, info);
 		break;
 	case TAG_MMAP:
-		parse_mmap(tag, size, info);
+		parse_mmap(tag, size, info, add_range);
 		break;
 	case TAG_FRAMEBUFFER:
 		parse_framebuffer(tag, size, info);
@@ -242,7 +272,16 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct b
 	}
 }
 
-static void parse_tags(const uint8_t *block, uint32_t total, struct boot_info *info)
+/* When all memory is known, in whatever order it came. */
+static void parse_again(
+	const uint8_t *tag, uint32_t type, uint32_t size, struct boot_info *info)
+{
+	if (type == TAG_MMAP)
+		parse_mmap(tag, size, info, cut_range);
+}
+
+static void parse_tags(const uint8_t *block, uint32_t total, struct boot_info *info,
+	void (*parse)(const uint8_t *tag, uint32_t type, uint32_t size, struct boot_info *info))
 {
 	for (uint32_t at = TAG_HEADER; total - at >= TAG_HEADER;) {
 		uint32_t type = get32(block + at), size = get32(block + at + 4);
@@ -251,7 +290,7 @@ static void parse_tags(const uint8_t *block, uint32_t total, struct boot_info *i
 			return;
 		if (size < TAG_HEADER || size > total - at)
 			break;
-		parse_tag(block + at, type, size, info);
+		parse(block + at, type, size, info);
 		size = (size + 7u) & ~7u;
 		if (size > total - at)
 			return; /* the padding of the last tag is cut: no end tag */
@@ -271,7 +310,8 @@ bool mb2_parse(const uint8_t *block, size_t max, struct boot_info *info)
 	if (total < TAG_HEADER || total > max)
 		return false;
 	info->block.size = total;
-	parse_tags(block, total, info);
+	parse_tags(block, total, info, parse_tag);
+	parse_tags(block, total, info, parse_again);
 	check_pixels(info);
 	return true;
 }

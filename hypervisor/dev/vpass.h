@@ -27,7 +27,7 @@
  * The machine's configuration space of 4 KiB; inside it, aligned, 1, 2 or 4 bytes. Ones where
  * it is not reached.
  */
-uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size);
+uint32_t dev_pass_config_read(uint32_t bdf, unsigned offset, unsigned size);
 void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value);
 /* Ports or memory of a device, at the machine's address. */
 uint64_t dev_pass_read(bool io, uint64_t address, unsigned size);

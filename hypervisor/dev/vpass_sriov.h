@@ -25,9 +25,12 @@ struct vpass_physical {
 
 /*
  * The function's capability, with its virtual functions off, as they stay; the function itself
- * is no bus master and makes no interrupt. NULL, or why there can be none.
+ * is no bus master and makes no interrupt. NULL, or why there can be none. was_on: then the
+ * capability must be left alone for PCIE_SRIOV_OFF_MS from now on.
  */
 const char *vpass_physical_find(uint16_t bdf, struct vpass_physical *p);
+/* What the capability says, and the sizes of their registers. Likewise. */
+const char *vpass_physical_ask(struct vpass_physical *p);
 /* There shall be so many; forward: also where alternative routing-IDs are needed. Likewise. */
 const char *vpass_physical_count(struct vpass_physical *p, unsigned count, bool forward);
 /* Gives a register of theirs addresses, for all of them. */

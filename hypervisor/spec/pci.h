@@ -19,6 +19,13 @@
 #define PCI_BDF_BUS(bdf)      ((unsigned)(bdf) >> 8)
 #define PCI_BDF_DEVICE(bdf)   ((unsigned)(bdf) >> 3 & 31)
 #define PCI_BDF_FUNCTION(bdf) ((unsigned)(bdf)&7)
+/*
+ * With the segment group in the upper half (PCI Firmware Specification 3.2, 4.1.2): a function
+ * of any segment, in 32 bits. One of segment 0 is its bdf.
+ */
+#define PCI_SBDF(segment, bdf) ((uint32_t)(segment) << 16 | (uint32_t)(bdf))
+#define PCI_SBDF_SEGMENT(sbdf) ((uint16_t)((sbdf) >> 16))
+#define PCI_SBDF_BDF(sbdf)     ((uint16_t)(sbdf))
 
 /* Configuration mechanism 1 (3.2.2.3.2 "Software Generation of Configuration Transactions") */
 #define PCI_PORT_ADDRESS   0xcf8

@@ -10,16 +10,16 @@
 
 #include "spec/pcie.h"
 
-/* Configuration space of a function; size 1, 2 or 4. Ones where nothing is. */
-typedef uint32_t pci_reader(uint16_t bdf, unsigned offset, unsigned size);
+/* Configuration space of a function, PCI_SBDF; size 1, 2 or 4. Ones where nothing is. */
+typedef uint32_t pci_reader(uint32_t sbdf, unsigned offset, unsigned size);
 
 /* The first one with this identifier; 0: there is none. */
-unsigned pci_find(pci_reader *read, uint16_t bdf, enum pci_capability id);
+unsigned pci_find(pci_reader *read, uint32_t sbdf, enum pci_capability id);
 
 /*
  * The first extended one with this identifier, of so many bytes. 0: there is none, or extended
  * configuration space is not reached.
  */
-unsigned pcie_find(pci_reader *read, uint16_t bdf, unsigned id, unsigned size);
+unsigned pcie_find(pci_reader *read, uint32_t sbdf, unsigned id, unsigned size);
 
 #endif

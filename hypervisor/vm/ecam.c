@@ -5,6 +5,7 @@
 #include "cpu/log.h"
 #include "cpu/pci.h"
 #include "mm/layout.h"
+#include "mm/page.h"
 #include "mm/paging.h"
 #include "spec/pcie.h"
 #include "vm/passed.h"
@@ -41,20 +42,40 @@ static uint32_t by_memory(uint64_t address)
 	return *(volatile uint32_t *)at(address);
 }
 
+static const char *map_range(const struct mcfg_range *r)
+{
+	struct hpa start = {mcfg_start(r)};
+
+	if (page_known(start.v, mcfg_size(r)))
+		return "it is in usable memory";
+	return paging_map_direct(sched_boot_space, start, mcfg_size(r), PT_RW_DATA | PT_UC)
+		       ? NULL
+		       : "there is no memory for L0's page tables";
+}
+
+static void tell_range(const struct mcfg_range *r)
+{
+	if (r->why == NULL)
+		log_info("configuration space of PCI Express is at 0x%lx, of buses %02x to "
+			 "%02x of segment %u",
+			mcfg_start(r), r->first, r->last, r->segment);
+	else
+		log_info("the table MCFG's entry for buses %02x to %02x of segment %u is not "
+			 "used: %s",
+			r->first, r->last, r->segment, r->why);
+}
+
 void ecam_open(void)
 {
-	if (mcfg.why == NULL &&
-		!paging_map_direct(sched_boot_space, (struct hpa){mcfg_start(&mcfg)},
-			mcfg_size(&mcfg), PT_RW_DATA | PT_UC))
-		mcfg.why = "there is no memory for L0's page tables";
-	mcfg.why = mcfg_check(&mcfg, by_ports, by_memory);
+	for (unsigned i = 0; i < mcfg.count && mcfg.why == NULL; i++)
+		if (mcfg.ranges[i].why == NULL)
+			mcfg.ranges[i].why = map_range(&mcfg.ranges[i]);
+	mcfg_check(&mcfg, by_ports, by_memory);
 	is_open = mcfg.why == NULL;
-	if (is_open)
-		log_info("configuration space of PCI Express is at 0x%lx, of buses %02x to "
-			 "%02x",
-			mcfg_start(&mcfg), mcfg.first, mcfg.last);
-	else
+	if (!is_open)
 		log_info("the table MCFG is not used: %s", mcfg.why);
+	for (unsigned i = 0; i < mcfg.count && is_open; i++)
+		tell_range(&mcfg.ranges[i]);
 }
 
 void ecam_close(void)
@@ -66,14 +87,77 @@ const char *ecam_why_not(unsigned bus)
 {
 	if (mcfg.why != NULL)
 		return mcfg.why;
-	return bus < mcfg.first || bus > mcfg.last ? "it does not have its bus" : NULL;
+	return mcfg_find(&mcfg, PCI_BDF(bus, 0, 0)) == NULL
+		       ? "firmware's table MCFG does not have its bus"
+		       : NULL;
 }
 
 bool ecam_meets(uint64_t first, uint64_t size)
 {
-	return mcfg.why == NULL && first < mcfg_start(&mcfg) + mcfg_size(&mcfg) &&
-	       mcfg_start(&mcfg) < first + size;
+	for (unsigned i = 0; i < mcfg.count && mcfg.why == NULL; i++) {
+		const struct mcfg_range *r = &mcfg.ranges[i];
+
+		if (r->why == NULL && first < mcfg_start(r) + mcfg_size(r) &&
+			mcfg_start(r) < first + size)
+			return true;
+	}
+	return false;
 }
+
+/* ---- which functions there are ---- */
+
+/* Number i of those of other segments that are used, or are not. */
+static const struct mcfg_range *other(unsigned i, bool used)
+{
+	for (unsigned k = 0; k < mcfg.count && mcfg.why == NULL; k++) {
+		const struct mcfg_range *r = &mcfg.ranges[k];
+
+		if (r->segment != 0 && (r->why == NULL) == used && i-- == 0)
+			return r;
+	}
+	return NULL;
+}
+
+bool ecam_buses(unsigned i, struct stray_buses *buses)
+{
+	const struct mcfg_range *r = i == 0 ? NULL : other(i - 1, true);
+
+	*buses = (struct stray_buses){.last = UINT8_MAX};
+	if (r != NULL)
+		*buses = (struct stray_buses){r->segment, r->first, r->last};
+	return i == 0 || r != NULL;
+}
+
+bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why)
+{
+	const struct mcfg_range *r = other(i, false);
+
+	if (r == NULL)
+		return false;
+	*buses = (struct stray_buses){r->segment, r->first, r->last};
+	*why = r->why;
+	return true;
+}
+
+const char *ecam_segment_why_not(uint16_t segment)
+{
+	if (mcfg.why != NULL)
+		return mcfg.why;
+	for (unsigned i = 0; i < mcfg.count; i++)
+		if (mcfg.ranges[i].segment == segment)
+			return NULL;
+	return "the table MCFG has nothing for it";
+}
+
+void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with)
+{
+	struct stray_buses buses;
+
+	for (unsigned i = 0; ecam_buses(i, &buses); i++)
+		strays_visit(&buses, visit, with);
+}
+
+/* ---- after it was closed ---- */
 
 static bool is_kept(uint16_t bdf)
 {
@@ -105,32 +189,39 @@ bool ecam_map(uint64_t cr3)
 	return true;
 }
 
-/* Behind the first 256 bytes. */
-static bool is_reached(uint16_t bdf, unsigned offset, uint64_t *address)
+/* ---- accesses ---- */
+
+static bool by_mechanism_1(uint32_t sbdf, unsigned offset)
 {
-	return (is_open || is_kept(bdf)) && mcfg_address(&mcfg, bdf, offset, address);
+	return PCI_SBDF_SEGMENT(sbdf) == 0 && offset < PCI_CONFIG_SIZE;
 }
 
-uint32_t ecam_read(uint16_t bdf, unsigned offset, unsigned size)
+static bool is_reached(uint32_t sbdf, unsigned offset, uint64_t *address)
+{
+	return (is_open || (PCI_SBDF_SEGMENT(sbdf) == 0 && is_kept(PCI_SBDF_BDF(sbdf)))) &&
+	       mcfg_address(&mcfg, sbdf, offset, address);
+}
+
+uint32_t ecam_read(uint32_t sbdf, unsigned offset, unsigned size)
 {
 	uint64_t address;
 
-	if (offset < PCI_CONFIG_SIZE)
-		return pci_read(bdf, offset, size);
-	if (!is_reached(bdf, offset, &address))
+	if (by_mechanism_1(sbdf, offset))
+		return pci_read(PCI_SBDF_BDF(sbdf), offset, size);
+	if (!is_reached(sbdf, offset, &address))
 		return UINT32_MAX >> (4 - size) * 8;
 	if (size == 4)
 		return *(volatile uint32_t *)at(address);
 	return size == 2 ? *(volatile uint16_t *)at(address) : *(volatile uint8_t *)at(address);
 }
 
-void ecam_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+void ecam_write(uint32_t sbdf, unsigned offset, unsigned size, uint32_t value)
 {
 	uint64_t address;
 
-	if (offset < PCI_CONFIG_SIZE)
-		pci_write(bdf, offset, size, value);
-	else if (!is_reached(bdf, offset, &address))
+	if (by_mechanism_1(sbdf, offset))
+		pci_write(PCI_SBDF_BDF(sbdf), offset, size, value);
+	else if (!is_reached(sbdf, offset, &address))
 		return;
 	else if (size == 4)
 		*(volatile uint32_t *)at(address) = value;

@@ -49,6 +49,8 @@ static struct vm_tables {
 
 static struct spinlock lock = {.rank = LOCK_IOMMU};
 static bool any_on;
+static bool has_ioapic;
+static uint8_t ioapic_id; /* by the MADT */
 static uint8_t ioapic_unit = IOMMU_NO_UNIT;
 static uint16_t ioapic_source;
 static uint64_t next_poll; /* host TSC; atomic */
@@ -62,14 +64,20 @@ static bool told_failed[DMAR_UNITS];
 
 void iommu_read(const uint8_t *rsdp, size_t size)
 {
-	uint32_t length = 0, unit;
+	uint32_t length = 0;
 	const uint8_t *table = acpi_find(rsdp, size, "DMAR", &length);
-	uint8_t id;
 
 	dmar_read(table, length, &iommu_dmar);
-	if (!acpi_ioapic_id(rsdp, size, (uint32_t)IOAPIC_DEFAULT_BASE, &id))
-		return;
-	unit = dmar_ioapic(&iommu_dmar, id, &ioapic_source);
+	has_ioapic = acpi_ioapic_id(rsdp, size, (uint32_t)IOAPIC_DEFAULT_BASE, &ioapic_id);
+}
+
+/* Its paths, which other segments have in memory that was not reached before. */
+static void follow_table(void)
+{
+	uint32_t unit;
+
+	dmar_follow(&iommu_dmar);
+	unit = has_ioapic ? dmar_ioapic(&iommu_dmar, ioapic_id, &ioapic_source) : DMAR_NONE;
 	if (unit != DMAR_NONE)
 		ioapic_unit = (uint8_t)unit;
 }
@@ -99,8 +107,6 @@ static const char *find_unit(struct vtd_unit *u, const struct dmar_unit *d)
 	*u = (struct vtd_unit){.registers = d->registers, .failed = why};
 	if (why != NULL)
 		return why;
-	if (d->segment != IOMMU_SEGMENT)
-		return vtd_unit_fail(u, "it is for a segment of PCI that L0 does not reach");
 	if (!map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
 	why = vtd_unit_find(u, d->registers, 0);
@@ -170,6 +176,7 @@ void iommu_start(void)
 {
 	unsigned count = iommu_dmar.why == NULL ? iommu_dmar.unit_count : 0;
 
+	follow_table();
 	for (unsigned i = 0; i < count; i++)
 		find_unit(&iommu_units[i], &iommu_dmar.units[i]);
 	iommu_regions_find();
@@ -215,10 +222,11 @@ bool iommu_meets(uint64_t start, uint64_t size)
 
 /* ---- functions ---- */
 
-bool iommu_holds(uint16_t bdf, bool *messages)
+bool iommu_holds(uint32_t sbdf, bool *messages)
 {
 	const char *why;
-	uint32_t unit = dmar_unit_of(&iommu_dmar, IOMMU_SEGMENT, bdf, &why);
+	uint32_t unit =
+		dmar_unit_of(&iommu_dmar, PCI_SBDF_SEGMENT(sbdf), PCI_SBDF_BDF(sbdf), &why);
 	const struct vtd_unit *u = unit != DMAR_NONE ? &iommu_units[unit] : NULL;
 	bool on = u != NULL && u->on && u->failed == NULL;
 
@@ -226,14 +234,14 @@ bool iommu_holds(uint16_t bdf, bool *messages)
 	return on;
 }
 
-bool iommu_holds_all(void)
+bool iommu_holds_segment(uint16_t segment)
 {
 	bool rest = false;
 
 	for (unsigned i = 0; i < iommu_dmar.unit_count && iommu_dmar.why == NULL; i++) {
 		const struct vtd_unit *u = &iommu_units[i];
 
-		if (iommu_dmar.units[i].segment != IOMMU_SEGMENT)
+		if (iommu_dmar.units[i].segment != segment)
 			continue;
 		if (!u->on || !u->remaps || u->failed != NULL)
 			return false;
@@ -242,10 +250,28 @@ bool iommu_holds_all(void)
 	return rest;
 }
 
+static bool is_first_of_segment(unsigned unit)
+{
+	for (unsigned i = 0; i < unit; i++)
+		if (iommu_dmar.units[i].segment == iommu_dmar.units[unit].segment)
+			return false;
+	return true;
+}
+
+bool iommu_segment(unsigned i, uint16_t *segment)
+{
+	for (unsigned k = 0; k < iommu_dmar.unit_count && iommu_dmar.why == NULL; k++) {
+		*segment = iommu_dmar.units[k].segment;
+		if (is_first_of_segment(k) && i-- == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
 {
 	const char *why;
-	uint32_t unit = dmar_unit_of(&iommu_dmar, IOMMU_SEGMENT, bdf, &why);
+	uint32_t unit = dmar_unit_of(&iommu_dmar, 0, bdf, &why);
 
 	*place = (struct iommu_place){.unit = IOMMU_NO_UNIT, .through = through};
 	if (unit == DMAR_NONE)
@@ -481,28 +507,31 @@ bool iommu_waits_for_poll(void)
 	return __atomic_load_n(&event_masked, __ATOMIC_RELAXED);
 }
 
-static void tell_stray(const struct vtd_fault *f)
+static void tell_stray(uint16_t segment, const struct vtd_fault *f)
 {
 	uint64_t number;
 	const char *what = vtd_fault_words(f, &number);
+	char name[IOMMU_NAME];
 	uint32_t count;
 
 	if (!budget_spend(&strays, rdtsc(), (uint64_t)tsc_khz * STRAYS_MS, 4))
 		return;
 	count = budget_take_refused(&strays);
-	log_warn("pci:%02x:%02x.%u, which no VM has, was kept from a %s 0x%lx: %s%s",
-		PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source), PCI_BDF_FUNCTION(f->source),
-		what, number, vtd_reason_words(f->reason),
-		count != 0 ? " (others were left out)" : "");
+	log_warn("%s, which no VM has, was kept from a %s 0x%lx: %s%s",
+		iommu_name(PCI_SBDF(segment, f->source), name), what, number,
+		vtd_reason_words(f->reason), count != 0 ? " (others were left out)" : "");
 }
 
-static void poll_unit(struct vtd_unit *u)
+/* A source-id is a function of the unit's segment: VMs have some of segment 0. */
+static void poll_unit(unsigned number)
 {
+	struct vtd_unit *u = &iommu_units[number];
+	uint16_t segment = iommu_dmar.units[number].segment;
 	struct vtd_fault f;
 
 	for (unsigned i = 0; i < VTD_CAP_NFR(u->caps.cap) && vtd_unit_fault(u, &f); i++)
-		if (!passed_blocked(&f))
-			tell_stray(&f);
+		if (segment != 0 || !passed_blocked(&f))
+			tell_stray(segment, &f);
 }
 
 static void mask_events(bool mask)
@@ -553,7 +582,7 @@ void iommu_poll(bool now)
 	spin_lock(&lock);
 	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
 		if (iommu_units[i].on && iommu_units[i].failed == NULL)
-			poll_unit(&iommu_units[i]);
+			poll_unit(i);
 		else if (iommu_units[i].on)
 			tell_failed(i);
 	if (event_masked && rdtsc() >= masked_until)

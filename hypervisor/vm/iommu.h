@@ -35,7 +35,10 @@ struct iommu_place {
 void iommu_read(const uint8_t *rsdp, size_t size);
 /* Does firmware ask L0 to leave local APICs in xAPIC mode? After iommu_read. */
 bool iommu_prefers_xapic(void);
-/* All units that L0 can use are on, with everything blocked. Boot CPU and address space. */
+/*
+ * All units that L0 can use are on, with everything blocked. Boot CPU and address space, while
+ * ECAM is open.
+ */
 void iommu_start(void);
 /* What firmware has left on is off: devices reach all memory. Likewise, in place of it. */
 void iommu_stop(void);
@@ -46,15 +49,20 @@ bool iommu_map(uint64_t cr3);
 bool iommu_meets(uint64_t start, uint64_t size);
 
 /*
- * Is the function kept from memory that nobody has given it, and (*messages) from interrupts,
- * too? Are all functions of PCI, from both?
+ * Is the function, PCI_SBDF, kept from memory that nobody has given it, and (*messages) from
+ * interrupts, too? Are all functions of the segment, from both?
  */
-bool iommu_holds(uint16_t bdf, bool *messages);
-bool iommu_holds_all(void);
-/* A VM owns it: it does not reach any more what firmware has for it. */
+bool iommu_holds(uint32_t sbdf, bool *messages);
+bool iommu_holds_segment(uint16_t segment);
+/* Segments that firmware has units for: number i; false: there are not so many. */
+bool iommu_segment(unsigned i, uint16_t *segment);
+/* A VM owns it, of segment 0: it does not reach any more what firmware has for it. */
 void iommu_regions_release(uint16_t bdf);
 
-/* Where the function is. NULL, or why it cannot be given to a VM so. After iommu_start. */
+/*
+ * Where the function, of segment 0, is. NULL, or why it cannot be given to a VM so. After
+ * iommu_start.
+ */
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
 
 /*

@@ -11,7 +11,9 @@
 #include "vtd/dmar.h"
 #include "vtd/unit.h"
 
-#define IOMMU_SEGMENT 0u /* configuration mechanism 1 reaches no other */
+/* Of a function, PCI_SBDF, as logs have it: "pci:00:02.0", "pci:0001:00:02.0". Returns @out. */
+#define IOMMU_NAME 24u
+const char *iommu_name(uint32_t sbdf, char out[IOMMU_NAME]);
 
 /* Set while L0 starts. A unit that is not used has a reason in `failed`. */
 extern struct dmar iommu_dmar;

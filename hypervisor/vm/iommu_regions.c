@@ -10,16 +10,17 @@
 #include "vm/iommu_int.h"
 
 #include "cpu/log.h"
+#include "lib/fmt.h"
 #include "mm/page.h"
 #include "spec/pci.h"
+#include "vm/ecam.h"
 #include "vtd/ranges.h"
-#include "vtd/strays.h"
 
 #define USES_MAX 256u
 
 /* A function behind a unit that is to reach a region. */
 static struct use {
-	uint16_t bdf;
+	uint32_t sbdf;
 	uint8_t unit, region;
 	bool attached; /* the first one of a function */
 } uses[USES_MAX];
@@ -28,6 +29,18 @@ static bool left_out;
 
 static bool refused[DMAR_REGIONS];
 static struct vtd_tables tables[DMAR_UNITS];
+
+const char *iommu_name(uint32_t sbdf, char out[IOMMU_NAME])
+{
+	uint16_t segment = PCI_SBDF_SEGMENT(sbdf), bdf = PCI_SBDF_BDF(sbdf);
+	size_t n = fmt(out, IOMMU_NAME, "pci:");
+
+	if (segment != 0)
+		n += fmt(out + n, IOMMU_NAME - n, "%04x:", segment);
+	(void)fmt(out + n, IOMMU_NAME - n, "%02x:%02x.%u", PCI_BDF_BUS(bdf),
+		PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf));
+	return out;
+}
 
 static bool meets_unit(uint64_t start, uint64_t size)
 {
@@ -57,9 +70,9 @@ static void judge_regions(void)
 {
 	for (unsigned i = 0; i < iommu_dmar.region_count; i++) {
 		const struct dmar_region *r = &iommu_dmar.regions[i];
-		const char *why = r->segment == IOMMU_SEGMENT ? why_not(r) : NULL;
+		const char *why = why_not(r);
 
-		refused[i] = why != NULL || r->segment != IOMMU_SEGMENT;
+		refused[i] = why != NULL;
 		if (why != NULL)
 			log_warn(
 				"firmware's memory at 0x%lx to 0x%lx (RMRR) is not for devices: %s",
@@ -67,29 +80,28 @@ static void judge_regions(void)
 	}
 }
 
-static void add_use(uint16_t bdf, uint8_t unit, uint8_t region)
+static void add_use(uint32_t sbdf, uint8_t unit, uint8_t region)
 {
 	if (refused[region])
 		return;
 	left_out = left_out || use_count == USES_MAX;
 	if (use_count < USES_MAX)
-		uses[use_count++] = (struct use){.bdf = bdf, .unit = unit, .region = region};
+		uses[use_count++] = (struct use){.sbdf = sbdf, .unit = unit, .region = region};
 }
 
-static void find_uses(uint16_t bdf, void *with)
+static void find_uses(uint32_t sbdf, void *with)
 {
+	uint16_t segment = PCI_SBDF_SEGMENT(sbdf), bdf = PCI_SBDF_BDF(sbdf);
 	uint8_t regions[DMAR_REGIONS];
-	unsigned count =
-		dmar_regions_of(&iommu_dmar, IOMMU_SEGMENT, bdf, regions, DMAR_REGIONS);
+	unsigned count = dmar_regions_of(&iommu_dmar, segment, bdf, regions, DMAR_REGIONS);
 	const char *why;
-	uint32_t unit =
-		count != 0 ? dmar_unit_of(&iommu_dmar, IOMMU_SEGMENT, bdf, &why) : DMAR_NONE;
+	uint32_t unit = count != 0 ? dmar_unit_of(&iommu_dmar, segment, bdf, &why) : DMAR_NONE;
 
 	(void)with;
 	if (unit == DMAR_NONE || iommu_units[unit].failed != NULL)
 		return;
 	for (unsigned i = 0; i < count; i++)
-		add_use(bdf, (uint8_t)unit, regions[i]);
+		add_use(sbdf, (uint8_t)unit, regions[i]);
 }
 
 void iommu_regions_find(void)
@@ -97,7 +109,7 @@ void iommu_regions_find(void)
 	if (iommu_dmar.why != NULL || iommu_dmar.region_count == 0)
 		return;
 	judge_regions();
-	strays_visit(find_uses, NULL);
+	ecam_visit(find_uses, NULL);
 	if (left_out)
 		log_warn(
 			"firmware has memory (RMRR) for more than %u functions: the others do not reach it",
@@ -134,27 +146,27 @@ uint64_t iommu_regions_pages(void)
 	return pages;
 }
 
-static struct use *first_use(uint16_t bdf)
+static struct use *first_use(uint32_t sbdf)
 {
 	for (unsigned i = 0; i < use_count; i++)
-		if (uses[i].bdf == bdf)
+		if (uses[i].sbdf == sbdf)
 			return &uses[i];
 	return NULL;
 }
 
 static void attach(struct use *u)
 {
-	const char *why = vtd_unit_attach(
-		&iommu_units[u->unit], u->bdf, &tables[u->unit], IOMMU_DOMAIN_FIRMWARE);
+	const char *why = vtd_unit_attach(&iommu_units[u->unit], PCI_SBDF_BDF(u->sbdf),
+		&tables[u->unit], IOMMU_DOMAIN_FIRMWARE);
+	char name[IOMMU_NAME];
 
 	u->attached = why == NULL;
 	if (why == NULL)
-		log_info("pci:%02x:%02x.%u goes on reaching what firmware has for it (RMRR)",
-			PCI_BDF_BUS(u->bdf), PCI_BDF_DEVICE(u->bdf), PCI_BDF_FUNCTION(u->bdf));
+		log_info("%s goes on reaching what firmware has for it (RMRR)",
+			iommu_name(u->sbdf, name));
 	else
-		log_warn("pci:%02x:%02x.%u does not reach what firmware has for it (RMRR): %s",
-			PCI_BDF_BUS(u->bdf), PCI_BDF_DEVICE(u->bdf), PCI_BDF_FUNCTION(u->bdf),
-			why);
+		log_warn("%s does not reach what firmware has for it (RMRR): %s",
+			iommu_name(u->sbdf, name), why);
 }
 
 void iommu_regions_attach(unsigned unit)
@@ -175,7 +187,7 @@ void iommu_regions_attach(unsigned unit)
 		return;
 	}
 	for (unsigned i = 0; i < use_count; i++)
-		if (uses[i].unit == unit && first_use(uses[i].bdf) == &uses[i])
+		if (uses[i].unit == unit && first_use(uses[i].sbdf) == &uses[i])
 			attach(&uses[i]);
 }
 
@@ -194,12 +206,13 @@ void iommu_regions_release(uint16_t bdf)
 {
 	struct use *u = first_use(bdf);
 	const char *why = NULL;
+	char name[IOMMU_NAME];
 
 	if (u == NULL || !u->attached)
 		return;
 	u->attached = false;
 	why = vtd_unit_detach(&iommu_units[u->unit], bdf, IOMMU_DOMAIN_FIRMWARE);
 	if (why != NULL)
-		log_warn("pci:%02x:%02x.%u may reach what firmware has for it (RMRR) yet: %s",
-			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why);
+		log_warn("%s may reach what firmware has for it (RMRR) yet: %s",
+			iommu_name(bdf, name), why);
 }

@@ -504,20 +504,22 @@ static bool claim_all(const struct scenario *s, unsigned vm)
  */
 static void set_up_units(const struct scenario *s)
 {
-	bool wanted = false, devices = false;
+	bool wanted = false, devices = false, stop = l0_config()->dma == L0_DMA_STOP;
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		wanted = wanted || vm_config_has_iommu(&s->vms[i].config);
 		devices = devices || !device_list_is_empty(&s->vms[i].config.devices);
 	}
-	if (wanted || (!devices && l0_config()->dma == L0_DMA_STOP))
+	if (devices || stop) {
+		ecam_open();
+		passed_hand_over(s);
+	}
+	if (wanted || (!devices && stop))
 		iommu_start();
 	else if (devices)
 		iommu_stop();
-	if (!wanted || !iommu_is_on())
-		return;
-	ecam_open();
-	topology_separate();
+	if (wanted && iommu_is_on())
+		topology_separate();
 }
 
 static bool claim_for_all(const struct scenario *s)

@@ -98,6 +98,11 @@ void passed_close_pins(uint32_t pins);
 
 /* ---- passed_strays.c ---- */
 
+/*
+ * USB controllers that firmware's SMM code has are L0's from now on: with dma=leave those that
+ * VMs own alone. Before anything is blocked or silenced, while ECAM is open.
+ */
+void passed_hand_over(const struct scenario *s);
 /* What no VM has can neither reach memory nor interrupt from now on. After the claims. */
 void passed_stop_strays(void);
 

@@ -195,6 +195,8 @@ static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n, bool
 	why = vpass_physical_find(bdf, p);
 	if (why == NULL && p->was_on)
 		wait(PCIE_SRIOV_OFF_MS);
+	if (why == NULL)
+		why = vpass_physical_ask(p);
 	if (why == NULL && n > p->initial)
 		why = too_many(p);
 	if (why == NULL)

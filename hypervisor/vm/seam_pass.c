@@ -14,7 +14,7 @@
 #include "vm/passed_int.h"
 #include "vtd/topology.h"
 
-uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t dev_pass_config_read(uint32_t bdf, unsigned offset, unsigned size)
 {
 	return ecam_read(bdf, offset, size);
 }

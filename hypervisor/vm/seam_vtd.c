@@ -7,7 +7,6 @@
 
 #include "cpu/asm.h"
 #include "cpu/lock.h"
-#include "cpu/pci.h"
 #include "cpu/mem.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
@@ -18,8 +17,10 @@
 #include "spec/pci.h"
 #include "vm/ecam.h"
 #include "vm/iommu_int.h"
+#include "vm/sched.h"
 
 #define CACHE_LINE 64u
+#define LOW_MEMORY 0x100000u /* where no registers of a device are */
 
 static uint8_t *own; /* pages one behind the other */
 static uint64_t own_count;
@@ -65,6 +66,15 @@ void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value)
 	*(volatile uint64_t *)at_register(registers, at) = value;
 }
 
+/* While L0 starts, in the boot address space. */
+bool vtd_seam_reach(uint64_t address, uint64_t size)
+{
+	if (address < LOW_MEMORY || address > DIRECT_SIZE - size || page_known(address, size))
+		return false;
+	return paging_map_direct(
+		sched_boot_space, (struct hpa){address}, size, PT_RW_DATA | PT_UC);
+}
+
 void *vtd_seam_page(void *pool)
 {
 	if (pool != NULL)
@@ -104,22 +114,22 @@ uint64_t vtd_seam_now(void)
 	return rdtsc() / (tsc_khz / 1000 != 0 ? tsc_khz / 1000 : 1);
 }
 
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint32_t sbdf, unsigned offset, unsigned size)
 {
-	return ecam_read(bdf, offset, size);
+	return ecam_read(sbdf, offset, size);
 }
 
-void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+void vtd_seam_set_config(uint32_t sbdf, unsigned offset, unsigned size, uint32_t value)
 {
-	ecam_write(bdf, offset, size, value);
+	ecam_write(sbdf, offset, size, value);
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate)
 {
-	if (pci_read(bdf, PCI_VENDOR, 2) == PCI_NO_VENDOR ||
-		(pci_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) != PCI_HEADER_BRIDGE)
+	if (ecam_read(sbdf, PCI_VENDOR, 2) == PCI_NO_VENDOR ||
+		(ecam_read(sbdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) != PCI_HEADER_BRIDGE)
 		return false;
-	*secondary = (uint8_t)pci_read(bdf, PCI_BRIDGE_SECONDARY, 1);
-	*subordinate = (uint8_t)pci_read(bdf, PCI_BRIDGE_SUBORDINATE, 1);
-	return *secondary > bdf >> 8;
+	*secondary = (uint8_t)ecam_read(sbdf, PCI_BRIDGE_SECONDARY, 1);
+	*subordinate = (uint8_t)ecam_read(sbdf, PCI_BRIDGE_SUBORDINATE, 1);
+	return *secondary > PCI_BDF_BUS(PCI_SBDF_BDF(sbdf));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vtd/dmar.h"
 
+#include "spec/pci.h"
 #include "vtd/seam.h"
 
 #define HEADER       36u /* of every table */
@@ -13,8 +14,6 @@
 #define REGISTERS    8u
 #define REGION_FIRST 8u
 #define REGION_LAST  16u
-#define BDF(bus, device, function) \
-	((uint16_t)((unsigned)(bus) << 8 | (unsigned)(device) << 3 | (unsigned)(function)))
 
 /* The table, or a part of it. */
 struct bytes {
@@ -33,18 +32,15 @@ static uint64_t get(const struct bytes *b, size_t offset, unsigned size)
 
 /* ---- device scopes ---- */
 
-/* Where the path leads; false: over something that is no bridge. */
-static bool follow(uint8_t bus, const struct bytes *path, uint16_t *bdf)
+/* Of one that fits: HOPS are the most. */
+static const char *read_path(struct dmar *d, const struct bytes *path)
 {
-	for (size_t i = 0;; i += 2) {
-		uint8_t subordinate;
-
-		*bdf = BDF(bus, path->at[i] & 31, path->at[i + 1] & 7);
-		if (i + 2 == path->size)
-			return true;
-		if (!vtd_seam_bridge(*bdf, &bus, &subordinate))
-			return false;
+	for (size_t i = 0; i < path->size; i += 2) {
+		if (path->at[i] > 31 || path->at[i + 1] > 7)
+			return "a device scope has a device or function that PCI does not have";
+		d->hops[d->hop_count++] = (uint8_t)(path->at[i] << 3 | path->at[i + 1]);
 	}
+	return NULL;
 }
 
 static const char *read_scope(struct dmar *d, const struct bytes *b, bool region, uint8_t owner)
@@ -52,16 +48,17 @@ static const char *read_scope(struct dmar *d, const struct bytes *b, bool region
 	struct dmar_scope *s = &d->scopes[d->scope_count];
 	struct bytes path = {b->at + DMAR_SCOPE_SIZE, b->size - DMAR_SCOPE_SIZE};
 
-	if (d->scope_count == DMAR_SCOPES)
+	if (d->scope_count == DMAR_SCOPES || d->hop_count + path.size / 2 > DMAR_HOPS)
 		return "it has more device scopes than Nestor has room for";
-	for (size_t i = 0; i < path.size; i += 2)
-		if (path.at[i] > 31 || path.at[i + 1] > 7)
-			return "a device scope has a device or function that PCI does not have";
-	*s = (struct dmar_scope){
-		.kind = b->at[0], .id = b->at[SCOPE_ID], .region = region, .owner = owner};
-	s->found = follow(b->at[SCOPE_BUS], &path, &s->bdf);
+	*s = (struct dmar_scope){.kind = b->at[0],
+		.id = b->at[SCOPE_ID],
+		.region = region,
+		.owner = owner,
+		.bus = b->at[SCOPE_BUS],
+		.hops = (uint8_t)(path.size / 2),
+		.path = (uint16_t)d->hop_count};
 	d->scope_count++;
-	return NULL;
+	return read_path(d, &path);
 }
 
 static const char *read_scopes(struct dmar *d, struct bytes b, bool region, uint8_t owner)
@@ -203,9 +200,37 @@ void dmar_read(const uint8_t *table, size_t size, struct dmar *d)
 	d->why = read_table(d, table, size);
 }
 
+/* ---- where scopes are ---- */
+
+static uint16_t segment_of(const struct dmar *d, const struct dmar_scope *s)
+{
+	return s->region ? d->regions[s->owner].segment : d->units[s->owner].segment;
+}
+
+/* False: it leads over something that is no bridge. */
+static bool follow(const struct dmar *d, struct dmar_scope *s)
+{
+	uint8_t bus = s->bus, subordinate;
+
+	for (unsigned i = 0;; i++) {
+		s->bdf = (uint16_t)(bus << 8 | d->hops[s->path + i]);
+		if (i + 1 == s->hops)
+			return true;
+		if (!vtd_seam_bridge(PCI_SBDF(segment_of(d, s), s->bdf), &bus, &subordinate))
+			return false;
+	}
+}
+
+void dmar_follow(struct dmar *d)
+{
+	for (unsigned i = 0; i < d->scope_count && d->why == NULL; i++)
+		d->scopes[i].found = follow(d, &d->scopes[i]);
+}
+
 /* ---- whose is a function? ---- */
 
-static bool covers(const struct dmar_scope *s, uint16_t bdf)
+/* Of the scope's own segment. */
+static bool covers(const struct dmar *d, const struct dmar_scope *s, uint16_t bdf)
 {
 	uint8_t secondary, subordinate;
 
@@ -214,8 +239,8 @@ static bool covers(const struct dmar_scope *s, uint16_t bdf)
 	if (s->bdf == bdf)
 		return true;
 	return s->kind == DMAR_SCOPE_BRIDGE && bdf >> 8 > s->bdf >> 8 &&
-	       vtd_seam_bridge(s->bdf, &secondary, &subordinate) && bdf >> 8 >= secondary &&
-	       bdf >> 8 <= subordinate;
+	       vtd_seam_bridge(PCI_SBDF(segment_of(d, s), s->bdf), &secondary, &subordinate) &&
+	       bdf >> 8 >= secondary && bdf >> 8 <= subordinate;
 }
 
 static uint32_t named_unit(
@@ -226,7 +251,7 @@ static uint32_t named_unit(
 	for (unsigned i = 0; i < d->scope_count; i++) {
 		const struct dmar_scope *s = &d->scopes[i];
 
-		if (s->region || d->units[s->owner].segment != segment || !covers(s, bdf) ||
+		if (s->region || d->units[s->owner].segment != segment || !covers(d, s, bdf) ||
 			s->owner == unit)
 			continue;
 		if (unit != DMAR_NONE)
@@ -266,7 +291,7 @@ const struct dmar_region *dmar_region_of(const struct dmar *d, uint16_t segment,
 	for (unsigned i = 0; i < d->scope_count; i++) {
 		const struct dmar_scope *s = &d->scopes[i];
 
-		if (s->region && d->regions[s->owner].segment == segment && covers(s, bdf))
+		if (s->region && d->regions[s->owner].segment == segment && covers(d, s, bdf))
 			return &d->regions[s->owner];
 	}
 	return NULL;
@@ -288,7 +313,7 @@ unsigned dmar_regions_of(
 	for (unsigned i = 0; i < d->scope_count && count < most && d->why == NULL; i++) {
 		const struct dmar_scope *s = &d->scopes[i];
 
-		if (s->region && d->regions[s->owner].segment == segment && covers(s, bdf) &&
+		if (s->region && d->regions[s->owner].segment == segment && covers(d, s, bdf) &&
 			!is_among(regions, count, s->owner))
 			regions[count++] = s->owner;
 	}

@@ -17,6 +17,7 @@
 #define DMAR_UNITS   128u
 #define DMAR_REGIONS 128u
 #define DMAR_SCOPES  2048u /* of all units and regions */
+#define DMAR_HOPS    8192u /* of the paths of all scopes */
 #define DMAR_NONE    UINT32_MAX
 
 struct dmar_unit {
@@ -38,24 +39,33 @@ struct dmar_scope {
 	bool region;  /* of a region, else of a unit */
 	bool found;   /* the path leads somewhere */
 	uint8_t owner;
-	uint16_t bdf;
+	uint8_t bus;   /* where the path begins */
+	uint8_t hops;  /* of the path, each as in a bdf, in struct dmar */
+	uint16_t path; /* number of the first one */
+	uint16_t bdf;  /* where it leads */
 };
 
 struct dmar {
 	const char *why; /* nothing of the table can be used; or NULL */
 	uint8_t flags;   /* DMAR_FLAG_* */
 	unsigned host_bits;
-	unsigned unit_count, region_count, scope_count;
+	unsigned unit_count, region_count, scope_count, hop_count;
 	struct dmar_unit units[DMAR_UNITS];
 	struct dmar_region regions[DMAR_REGIONS];
 	struct dmar_scope scopes[DMAR_SCOPES];
+	uint8_t hops[DMAR_HOPS];
 };
 
 /*
  * @table has @size readable bytes, whatever its own length says. NULL: there is no such table.
- * Paths through bridges are followed at once, by vtd_seam_bridge.
  */
 void dmar_read(const uint8_t *table, size_t size, struct dmar *d);
+
+/*
+ * Follows the paths of scopes through bridges, by vtd_seam_bridge: no function is behind a unit
+ * before, but those of one that has all others. Configuration space of the segments is reached.
+ */
+void dmar_follow(struct dmar *d);
 
 /* The unit that the function's requests go through; DMAR_NONE: *why says why there is none. */
 uint32_t dmar_unit_of(const struct dmar *d, uint16_t segment, uint16_t bdf, const char **why);

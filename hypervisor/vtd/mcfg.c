@@ -5,14 +5,16 @@
 
 #include "spec/pcie.h"
 
-#define ENTRIES     44u /* behind the header of all tables, and 8 reserved bytes */
-#define ENTRY       16u
-#define ENTRIES_MAX 64u
-#define SEGMENT     8u
-#define FIRST       10u
-#define LAST        11u
-#define BUS_SIZE    (UINT64_C(1) << 20)
-#define REACHED     (UINT64_C(1) << 46) /* half of what L0's direct map has room for */
+#define ENTRIES  44u /* behind the header of all tables, and 8 reserved bytes */
+#define ENTRY    16u
+#define SEGMENT  8u
+#define FIRST    10u
+#define LAST     11u
+#define BUS_SIZE (UINT64_C(1) << 20)
+#define REACHED  (UINT64_C(1) << 46) /* what L0's direct map has room for */
+/* IOAPICs, the HPET, local APICs: no bus is there, and L0 has them mapped. */
+#define APICS     UINT64_C(0xfec00000)
+#define APICS_END UINT64_C(0xfef00000)
 
 static uint64_t get(const uint8_t *p, unsigned size)
 {
@@ -23,84 +25,123 @@ static uint64_t get(const uint8_t *p, unsigned size)
 	return v;
 }
 
-static const char *read_entry(const uint8_t *e, struct mcfg *m)
+static const char *why_not(const struct mcfg_range *r)
 {
-	m->base = get(e, 8);
-	m->first = e[FIRST];
-	m->last = e[LAST];
-	if (m->first > m->last)
+	if (r->first > r->last)
 		return "its first bus is behind its last one";
-	if (m->base == 0 || m->base % BUS_SIZE != 0)
+	if (r->base == 0 || r->base % BUS_SIZE != 0)
 		return "its address is no multiple of 1 MiB";
-	if (m->base >= REACHED)
+	if (r->base >= REACHED || mcfg_start(r) + mcfg_size(r) > REACHED)
 		return "its address is further up than L0 reaches";
+	if (mcfg_start(r) < APICS_END && mcfg_start(r) + mcfg_size(r) > APICS)
+		return "it is where APICs are";
 	return NULL;
 }
 
-/* Two ranges of one segment are not told apart from one that is wrong: none is used. */
+static void read_entry(const uint8_t *e, struct mcfg_range *r)
+{
+	*r = (struct mcfg_range){.base = get(e, 8),
+		.segment = (uint16_t)get(e + SEGMENT, 2),
+		.first = e[FIRST],
+		.last = e[LAST]};
+	r->why = why_not(r);
+}
+
+/* The right one of two is not told apart from one that is wrong: neither is used. */
+static void compare(struct mcfg_range *a, struct mcfg_range *b)
+{
+	if (a->first > a->last || b->first > b->last)
+		return;
+	if (a->segment == b->segment && a->first <= b->last && b->first <= a->last)
+		a->why = b->why = "another entry has buses of it, too";
+	else if (mcfg_start(a) < mcfg_start(b) + mcfg_size(b) &&
+		 mcfg_start(b) < mcfg_start(a) + mcfg_size(a))
+		a->why = b->why = "another entry has its memory, too";
+}
+
 static const char *read_table(const uint8_t *table, uint32_t length, struct mcfg *m)
 {
-	const char *why = "it has nothing for segment 0";
-	unsigned found = 0;
-
 	if (length < ENTRIES || (length - ENTRIES) % ENTRY != 0)
 		return "its length is not that of whole entries";
-	if ((length - ENTRIES) / ENTRY > ENTRIES_MAX)
-		return "it has more entries than there are segments on any machine";
-	for (uint32_t at = ENTRIES; at < length; at += ENTRY) {
-		if (get(table + at + SEGMENT, 2) != 0)
-			continue;
-		if (++found > 1)
-			return "it has two entries for segment 0";
-		why = read_entry(table + at, m);
-	}
-	return why;
+	if (length == ENTRIES)
+		return "it has no entries";
+	if ((length - ENTRIES) / ENTRY > MCFG_RANGES)
+		return "it has more entries than Nestor has room for";
+	for (uint32_t at = ENTRIES; at < length; at += ENTRY)
+		read_entry(table + at, &m->ranges[m->count++]);
+	for (unsigned i = 0; i < m->count; i++)
+		for (unsigned k = 0; k < i; k++)
+			compare(&m->ranges[k], &m->ranges[i]);
+	return NULL;
 }
 
 void mcfg_read(const uint8_t *table, uint32_t length, struct mcfg *m)
 {
-	*m = (struct mcfg){.why = NULL};
+	m->count = 0;
 	m->why = table == NULL ? "firmware has no such table" : read_table(table, length, m);
 }
 
-uint64_t mcfg_start(const struct mcfg *m)
+uint64_t mcfg_start(const struct mcfg_range *r)
 {
-	return m->base + m->first * BUS_SIZE;
+	return r->base + r->first * BUS_SIZE;
 }
 
-uint64_t mcfg_size(const struct mcfg *m)
+uint64_t mcfg_size(const struct mcfg_range *r)
 {
-	return (m->last - m->first + 1u) * BUS_SIZE;
+	return (r->last - r->first + 1u) * BUS_SIZE;
 }
 
-bool mcfg_address(const struct mcfg *m, uint16_t bdf, unsigned offset, uint64_t *address)
+const struct mcfg_range *mcfg_find(const struct mcfg *m, uint32_t sbdf)
 {
-	unsigned bus = PCI_BDF_BUS(bdf);
+	unsigned bus = PCI_BDF_BUS(PCI_SBDF_BDF(sbdf));
 
-	if (m->why != NULL || bus < m->first || bus > m->last || offset >= PCIE_CONFIG_SIZE)
+	for (unsigned i = 0; i < m->count && m->why == NULL; i++) {
+		const struct mcfg_range *r = &m->ranges[i];
+
+		if (r->why == NULL && r->segment == PCI_SBDF_SEGMENT(sbdf) && bus >= r->first &&
+			bus <= r->last)
+			return r;
+	}
+	return NULL;
+}
+
+bool mcfg_address(const struct mcfg *m, uint32_t sbdf, unsigned offset, uint64_t *address)
+{
+	const struct mcfg_range *r = mcfg_find(m, sbdf);
+
+	if (r == NULL || offset >= PCIE_CONFIG_SIZE)
 		return false;
-	*address = m->base + (uint64_t)bdf * PCIE_CONFIG_SIZE + offset;
+	*address = r->base + (uint64_t)PCI_SBDF_BDF(sbdf) * PCIE_CONFIG_SIZE + offset;
 	return true;
 }
 
-const char *mcfg_check(const struct mcfg *m, uint32_t (*by_ports)(uint16_t bdf),
-	uint32_t (*by_memory)(uint64_t address))
+/* How many functions were compared. */
+static unsigned compare_bus(struct mcfg *m, const struct mcfg_range *r,
+	uint32_t (*by_ports)(uint16_t bdf), uint32_t (*by_memory)(uint64_t address))
 {
-	bool seen = false;
+	unsigned seen = 0;
 
-	if (m->why != NULL)
-		return m->why;
 	for (unsigned device = 0; device < PCI_DEVICES; device++) {
-		uint16_t bdf = PCI_BDF(m->first, device, 0);
-		uint64_t address;
+		uint16_t bdf = PCI_BDF(r->first, device, 0);
 		uint32_t word = by_ports(bdf);
 
-		if ((word & PCI_NO_VENDOR) == PCI_NO_VENDOR ||
-			!mcfg_address(m, bdf, 0, &address))
+		if ((word & PCI_NO_VENDOR) == PCI_NO_VENDOR)
 			continue;
-		seen = true;
-		if (by_memory(address) != word)
-			return "the memory that it names does not show what the ports show";
+		seen++;
+		if (by_memory(r->base + (uint64_t)bdf * PCIE_CONFIG_SIZE) != word)
+			m->why = "the memory that it names does not show what the ports show";
 	}
-	return seen ? NULL : "its first bus has no function to compare with the ports";
+	return seen;
+}
+
+void mcfg_check(struct mcfg *m, uint32_t (*by_ports)(uint16_t bdf),
+	uint32_t (*by_memory)(uint64_t address))
+{
+	for (unsigned i = 0; i < m->count && m->why == NULL; i++) {
+		struct mcfg_range *r = &m->ranges[i];
+
+		if (r->segment == 0 && r->why == NULL &&
+			compare_bus(m, r, by_ports, by_memory) == 0)
+			r->why = "its first bus has no function to compare with the ports";
+	}
 }

@@ -16,6 +16,12 @@ uint64_t vtd_seam_read64(uint64_t registers, unsigned at);
 void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value);
 void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value);
 
+/*
+ * Registers of a device there, whole pages, are reached like those of a unit. False: they are
+ * not; they must not be memory, of whoever.
+ */
+bool vtd_seam_reach(uint64_t address, uint64_t size);
+
 /* A zeroed page of 4 KiB out of what the caller of vtd/ named, or NULL; and back. */
 void *vtd_seam_page(void *pool);
 void vtd_seam_page_back(void *pool, void *page);
@@ -29,13 +35,13 @@ void vtd_seam_write_back(const void *at, unsigned size);
 uint64_t vtd_seam_now(void);
 
 /*
- * Configuration space of a function of segment 0, up to 4 KiB; size 1, 2 or 4. Ones where
- * nothing is, and where it is not reached.
+ * Configuration space of a function, PCI_SBDF, up to 4 KiB; size 1, 2 or 4. Ones where nothing
+ * is, and where it is not reached.
  */
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size);
-void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value);
+uint32_t vtd_seam_config(uint32_t sbdf, unsigned offset, unsigned size);
+void vtd_seam_set_config(uint32_t sbdf, unsigned offset, unsigned size, uint32_t value);
 
-/* Is this function of segment 0 a bridge? Then the buses behind it. */
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate);
+/* Is this function a bridge? Then the buses behind it, of its segment. */
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate);
 
 #endif

@@ -7,83 +7,118 @@
 #include "spec/pci_find.h"
 #include "vtd/seam.h"
 
-#define SLOTS (256u * PCI_DEVICES)
-
-static uint32_t get(uint16_t bdf, unsigned offset, unsigned size)
+static uint32_t get(uint32_t sbdf, unsigned offset, unsigned size)
 {
-	return vtd_seam_config(bdf, offset, size);
+	return vtd_seam_config(sbdf, offset, size);
 }
 
-static bool is_there(uint16_t bdf)
+static bool is_there(uint32_t sbdf)
 {
-	return get(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR;
+	return get(sbdf, PCI_VENDOR, 2) != PCI_NO_VENDOR;
 }
 
-static unsigned functions_of(uint16_t first)
+static unsigned functions_of(uint32_t first)
 {
 	return get(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION ? PCI_FUNCTIONS : 1;
 }
 
-void strays_visit(void (*visit)(uint16_t bdf, void *with), void *with)
+/*
+ * Where firmware forwards by alternative routing-IDs all places of a bus are one device's, and
+ * its first function alone says so (PCI Express Base Specification 4.0, 6.13).
+ */
+static bool has_ari(uint32_t first)
 {
-	for (unsigned slot = 0; slot < SLOTS; slot++) {
-		uint16_t first = (uint16_t)(slot * PCI_FUNCTIONS);
-		unsigned count = is_there(first) ? functions_of(first) : 0;
+	return pcie_find(vtd_seam_config, first, PCIE_EXTENDED_ARI, PCIE_ARI_SIZE) != 0;
+}
 
+static void visit_bus(uint32_t bus, void (*visit)(uint32_t sbdf, void *with), void *with)
+{
+	bool all = false;
+
+	for (unsigned device = 0; device < PCI_DEVICES; device++) {
+		uint32_t first = bus + device * PCI_FUNCTIONS;
+		bool there = is_there(first);
+		unsigned count;
+
+		if (device == 0)
+			all = there && has_ari(first);
+		count = all ? PCI_FUNCTIONS : there ? functions_of(first) : 0;
 		for (unsigned i = 0; i < count; i++)
-			if (i == 0 || is_there((uint16_t)(first + i)))
-				visit((uint16_t)(first + i), with);
+			if (i == 0 ? there : is_there(first + i))
+				visit(first + i, with);
 	}
 }
 
-/* Host bridges, and others without a header of type 1, by their class. */
-static bool is_bridge(uint16_t bdf)
+void strays_visit(
+	const struct stray_buses *where, void (*visit)(uint32_t sbdf, void *with), void *with)
 {
-	return (get(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) != 0 ||
-	       get(bdf, PCI_CLASS_CODE, 2) >> 8 == PCI_CLASS_BRIDGE;
+	for (unsigned bus = where->first; bus <= where->last; bus++)
+		visit_bus(PCI_SBDF(where->segment, PCI_BDF(bus, 0, 0)), visit, with);
+}
+
+/* Host bridges, and others without a header of type 1, by their class. */
+static bool is_bridge(uint32_t sbdf)
+{
+	return (get(sbdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) != 0 ||
+	       get(sbdf, PCI_CLASS_CODE, 2) >> 8 == PCI_CLASS_BRIDGE;
 }
 
 /* Bits of two bytes; STATUS, whose bits are cleared by ones, is behind those of COMMAND. */
-static bool clear(uint16_t bdf, unsigned offset, uint32_t bits)
+static bool clear(uint32_t sbdf, unsigned offset, uint32_t bits)
 {
-	uint32_t was = get(bdf, offset, 2);
+	uint32_t was = get(sbdf, offset, 2);
 
 	if ((was & bits) == 0)
 		return false;
-	vtd_seam_set_config(bdf, offset, 2, was & ~bits);
-	return (get(bdf, offset, 2) & bits) == 0;
+	vtd_seam_set_config(sbdf, offset, 2, was & ~bits);
+	return (get(sbdf, offset, 2) & bits) == 0;
 }
 
-static bool clear_in(uint16_t bdf, enum pci_capability id, unsigned offset, uint32_t bits)
+static bool clear_in(uint32_t sbdf, enum pci_capability id, unsigned offset, uint32_t bits)
 {
-	unsigned at = pci_find(vtd_seam_config, bdf, id);
+	unsigned at = pci_find(vtd_seam_config, sbdf, id);
 
-	return at != 0 && clear(bdf, at + offset, bits);
+	return at != 0 && clear(sbdf, at + offset, bits);
+}
+
+/* What it says there afterwards counts for nothing before a second has passed. */
+static bool end_virtual(uint32_t sbdf)
+{
+	unsigned at = pcie_find(vtd_seam_config, sbdf, PCIE_EXTENDED_SRIOV, PCIE_SRIOV_SIZE);
+	uint32_t was = at != 0 ? get(sbdf, at + PCIE_SRIOV_CONTROL, 2) : 0;
+
+	if ((was & (PCIE_SRIOV_ENABLE | PCIE_SRIOV_MEMORY)) == 0)
+		return false;
+	vtd_seam_set_config(sbdf, at + PCIE_SRIOV_CONTROL, 2,
+		was & ~(PCIE_SRIOV_ENABLE | PCIE_SRIOV_MEMORY));
+	return was & PCIE_SRIOV_ENABLE;
 }
 
 struct stopper {
 	stray_judge *judge;
-	struct strays s;
+	struct strays *s;
 };
 
-static void stop(uint16_t bdf, void *with)
+static void stop(uint32_t sbdf, void *with)
 {
 	struct stopper *all = with;
-	enum stray what = is_bridge(bdf) ? STRAY_LEAVE : all->judge(bdf);
-	bool done = what == STRAY_STOP && clear(bdf, PCI_COMMAND, PCI_COMMAND_MASTER);
+	enum stray what = is_bridge(sbdf) ? STRAY_LEAVE : all->judge(sbdf);
+	bool done = what == STRAY_STOP && clear(sbdf, PCI_COMMAND, PCI_COMMAND_MASTER);
 
 	if (what == STRAY_LEAVE)
 		return;
-	done |= clear_in(bdf, PCI_CAP_MSI, PCI_MSI_CONTROL, PCI_MSI_ENABLE);
-	done |= clear_in(bdf, PCI_CAP_MSIX, PCI_MSIX_CONTROL, PCI_MSIX_ENABLE);
-	all->s.stopped += done;
-	all->s.stuck += what == STRAY_STOP && get(bdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
+	all->s->virtual += end_virtual(sbdf);
+	if (what == STRAY_VIRTUAL)
+		return;
+	done |= clear_in(sbdf, PCI_CAP_MSI, PCI_MSI_CONTROL, PCI_MSI_ENABLE);
+	done |= clear_in(sbdf, PCI_CAP_MSIX, PCI_MSIX_CONTROL, PCI_MSIX_ENABLE);
+	all->s->stopped += done;
+	all->s->stuck += what == STRAY_STOP && get(sbdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
 }
 
-struct strays strays_stop(stray_judge *judge)
+void strays_stop(const struct stray_buses *where, stray_judge *judge, struct strays *all)
 {
-	struct stopper all = {.judge = judge};
+	struct stopper with = {.judge = judge, .s = all};
 
-	strays_visit(stop, &all);
-	return all.s;
+	strays_visit(where, stop, &with);
 }

@@ -1752,6 +1752,23 @@ test_nestor_starts_on_what_firmware_leaves() {
 	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "machine: 'msr' is '0x3a': it must be INDEX=VALUE"
 }
 
+# Some thousand entries: pieces and holes, in no order, over each other, of no size, of types that nobody knows, beyond all memory. The
+# test device looks at what L0 must not use, of which nothing was written; all the rest is there.
+holes() { # FIRST STEP COUNT
+	local map='0x7800000+0x1000=2*300/0x5000,0x7800000+0x3001=1*300/0x5000,0x7600000+0x800=5*200/0x2000,0x7600800+0x800=3*200/0x2000'
+	map="$map,0x7700000+0=1*20/0x1000,0x6f00000+0x1000=77*100/0x3000,0x6e00000+0x200000=1,0x6e00000+0x200000=1,0x1000+0xffffffffffffffff=2"
+	expect 1 run --machine bochs --machine-memory 128M --timeout 60 --memory 32M --log-level info --machine-option 'plugin_ctrl: nestordev=1' \
+		--devices pci:00:02.0 --iommu none --l1 "$B/payload/holes.elf" --cmdline "first=$(($1)) step=$(($2)) count=$3 size=4096" \
+		--machine-map "$map,0x400000000000+0x40000000=1,0xbf000000+0x100000=2" &&
+		shows "holes: 0 of $3 touched" '1 CPU, 120 MiB free' '1024 MiB of memory above 64 TiB are not used'
+}
+
+test_a_memory_map_of_a_thousand_odd_entries_is_believed_where_it_can_be() {
+	has_test_device || return 0
+	holes 0x7800000 0x5000 300 && holes 0x7600000 0x2000 200 && holes 0x6f00000 0x3000 100 || return 1
+	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-map 0x1000=2 && one_line && shows "machine: 'map' is '0x1000=2': it must be START\+SIZE=TYPE"
+}
+
 # A device that firmware left running, with memory of its own and a page of a VM's: it reaches the first and is kept from the second, as
 # long as it likes, in xAPIC mode; without a unit it is stopped. What it sends is nobody's.
 left_running() { # ADDRESS,ADDRESS,VECTOR ARGS...: or '' for a device that stands still
@@ -1776,6 +1793,33 @@ test_what_firmware_left_running_reaches_no_memory_of_vms() {
 	left_running '' && were=$(stopped_count) && left_running 0x3000000,0x3000000,0xb0 && [ "$(stopped_count)" = $((were + 1)) ] &&
 		shows 'interrupt that nobody expects: vector 0xb0 on CPU 0 .1 since the start' && shows_not 'stay bus masters' || return 1
 	left_running 0x3000000,0x3000000,0xb0 --l0-option dma=leave && shows_not 'left running'
+}
+
+# The same where its writes can be seen, since the VM's memory is the machine's: units are off then.
+still() { # ADDRESS,ADDRESS,VECTOR[,ADDRESS] WHAT ARGS...
+	NESTOR_DEVICE=$1 expect 1 run --machine bochs --timeout 60 --memory 64M --log-level info --machine-option 'plugin_ctrl: nestordev=1' \
+		--l1 "$B/payload/still.elf" --cmdline mib=48 "${@:3}" && shows "memory: $2"
+}
+
+through=(--net-device user --devices pci:00:03.0 --iommu none)
+
+# The device is in segment 1: blocked by the unit of that segment, or stopped by configuration space in memory.
+test_what_firmware_left_running_in_another_pci_segment_reaches_no_memory_of_vms() {
+	has_test_device || return 0
+	still 0x3000000,0x3000000,0xb0 still --machine-iommu vtd-segments &&
+		shows 'the IOMMU at 0xfed90000 is on' 'the IOMMU at 0xfeda0000 is on' '0xe8100000, of buses 00 to 00 of segment 1' \
+			'pci:0001:00:02.0, which no VM has, was kept from a write at 0x3000000' && shows_not 'left running|pci:00:02.0' || return 1
+	still 0x3000000,0x3000000,0 still --machine-iommu vtd-segments "${through[@]}" &&
+		shows '2 functions of PCI that no VM has were left running by firmware: stopped' && shows_not 'stay bus masters' || return 1
+	still 0x3000000,0x3000000,0 CHANGES --machine-iommu vtd-segments "${through[@]}" --l0-option dma=leave
+}
+
+test_virtual_functions_that_firmware_turned_on_reach_no_memory_of_vms() {
+	has_test_device || return 0
+	still 0x9e000,0x9e000,0,0x3000000 still --machine-iommu vtd "${through[@]}" &&
+		shows 'virtual functions of 1 device, which firmware had turned on, are off' || return 1
+	still 0x9e000,0x9e000,0,0x3000000 still --machine-iommu vtd && shows 'pci:00:10.0, which no VM has, was kept from a write at 0x3000000' || return 1
+	still 0x9e000,0x9e000,0,0x3000000 CHANGES --machine-iommu vtd "${through[@]}" --l0-option dma=leave
 }
 
 test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
@@ -3016,6 +3060,29 @@ test_image_on_qemu_uefi_says_no_vtx() {
 test_image_boots_on_the_emulator() {
 	iso bochs && expect 1 run --iso "$iso" --machine bochs --timeout 120 &&
 		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
+}
+
+# GRUB makes of the machine's controllers what firmware's SMM code would leave: its xHCI gives up what it is asked for, its EHCI does not.
+usb_iso() { # GRUB-COMMAND...
+	local d=$out.usb
+	rm -rf "$d" && mkdir -p "$d/boot/grub" && expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$d/boot/nest/" || return 1
+	sed -i 's/nestor.elf *$/nestor.elf log=info/' "$d/boot/nest/grub.cfg"
+	{
+		printf 'serial\nterminal_output serial\nset timeout=0\ninsmod setpci\ninsmod memrw\n'
+		printf '%s\n' "$@" 'menuentry Nestor {' 'set nestor=/boot/nest' 'source "$nestor/grub.cfg"' '}'
+	} >"$d/boot/grub/grub.cfg"
+	iso=$out.usb.iso
+	grub-mkrescue -o "$iso" "$d" >"$out.grub" 2>&1
+}
+
+test_usb_controllers_are_handed_over_by_firmware() {
+	usb_iso 'write_dword 0xc0000504 0xe011' 'write_dword 0xc0000500 0x10401' 'setpci -s 00:01.2 c0.w=20bf' &&
+		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_xhci: enabled=1' &&
+		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 2' 'hello: VT-x offered' && shows_not 'does not give up' || return 1
+	usb_iso 'setpci -s 00:02.7 68.l=00010001' 'setpci -s 00:02.7 6c.l=0000e03f' &&
+		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_ehci: enabled=1' &&
+		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 1' 'hello: VT-x offered' \
+			'firmware does not give up the USB controller pci:00:02.7: it was taken after a second' && rm -f "$iso"
 }
 
 # As grub.d's entry of the package does it, with the folder elsewhere.

@@ -33,7 +33,7 @@ static struct {
 	uint64_t now; /* milliseconds */
 } host;
 
-uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t dev_pass_config_read(uint32_t bdf, unsigned offset, unsigned size)
 {
 	uint32_t v = 0;
 

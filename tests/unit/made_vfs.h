@@ -33,6 +33,7 @@ static void own_device_with(bool keeps, bool forward, void (*prepare)(void))
 	fake_enable_apics();
 	assert_null(vpass_probe(PHYSICAL, &owned));
 	assert_null(vpass_physical_find(PHYSICAL, &device));
+	assert_null(vpass_physical_ask(&device));
 	assert_null(vpass_physical_count(&device, VFS, forward));
 	vpass_physical_on(&device);
 	vfs = (struct vpass_vfs){.p = &device, .most = VFS};

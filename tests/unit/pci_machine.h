@@ -23,7 +23,7 @@
 #define ARI_AT          0x160u
 
 static struct pci_function {
-	uint16_t bdf;
+	uint32_t bdf; /* PCI_SBDF */
 	uint8_t config[PCIE_CONFIG_SIZE], writable[PCIE_CONFIG_SIZE];
 } pci[PCI_MACHINE_MAX];
 static unsigned pci_count, pci_reads;
@@ -34,7 +34,7 @@ static void put(uint8_t *at, uint32_t value, unsigned size)
 		at[i] = (uint8_t)(value >> i * 8);
 }
 
-static struct pci_function *function_at(uint16_t bdf)
+static struct pci_function *function_at(uint32_t bdf)
 {
 	for (unsigned i = 0; i < pci_count; i++)
 		if (pci[i].bdf == bdf)
@@ -42,7 +42,7 @@ static struct pci_function *function_at(uint16_t bdf)
 	return NULL;
 }
 
-static uint32_t pci_get(uint16_t bdf, unsigned offset, unsigned size)
+static uint32_t pci_get(uint32_t bdf, unsigned offset, unsigned size)
 {
 	const struct pci_function *f = function_at(bdf);
 	uint32_t v = 0;
@@ -55,7 +55,7 @@ static uint32_t pci_get(uint16_t bdf, unsigned offset, unsigned size)
 	return v;
 }
 
-static inline void pci_set(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+static inline void pci_set(uint32_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
 	struct pci_function *f = function_at(bdf);
 
@@ -67,7 +67,7 @@ static inline void pci_set(uint16_t bdf, unsigned offset, unsigned size, uint32_
 }
 
 /* Of PCI Express, of a kind PCIE_TYPE_*. */
-static inline struct pci_function *add_function(uint16_t bdf, unsigned type)
+static inline struct pci_function *add_function(uint32_t bdf, unsigned type)
 {
 	struct pci_function *f = &pci[pci_count++];
 

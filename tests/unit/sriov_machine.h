@@ -26,7 +26,7 @@
 
 static uint64_t last_address, last_value;
 
-static bool appears(uint16_t bdf)
+static bool appears(uint32_t bdf)
 {
 	const uint8_t *c = function_at(PHYSICAL)->config + AT;
 
@@ -44,10 +44,11 @@ static struct {
 	uint64_t device, virtual, off, one[VFS];
 } alone;
 
-static void look(uint16_t bdf)
+static void look(uint32_t bdf, unsigned offset)
 {
 	if (!alone.strict)
 		return;
+	assert_true(bdf != PHYSICAL || offset - AT >= PCIE_SRIOV_SIZE || idle_now >= alone.off);
 	assert_true(idle_now >= alone.device);
 	if (bdf != PHYSICAL && bdf - PHYSICAL - OFFSET < VFS)
 		assert_true(idle_now >= alone.virtual &&
@@ -95,9 +96,9 @@ static void wrote(uint16_t bdf, unsigned offset, uint32_t value, bool was_on, ui
 	alone.device = idle_now + PCI_POWER_MS;
 }
 
-uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t dev_pass_config_read(uint32_t bdf, unsigned offset, unsigned size)
 {
-	look(bdf);
+	look(bdf, offset);
 	return appears(bdf) || pci_count > 1 + VFS ? pci_get(bdf, offset, size)
 						   : UINT32_MAX >> (4 - size) * 8;
 }
@@ -108,7 +109,7 @@ void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_
 	bool on = c[AT + PCIE_SRIOV_CONTROL] & PCIE_SRIOV_ENABLE;
 	uint32_t power = c[POWER_AT + PCI_POWER_CONTROL];
 
-	look(bdf);
+	look(bdf, offset);
 	assert_true(appears(bdf));
 	pci_set(bdf, offset, size, value);
 	wrote(bdf, offset, value, on, power);

@@ -13,6 +13,7 @@
 
 #include "boot/multiboot2.h"
 #include "mm/layout.h"
+#include "random.h"
 
 struct block {
 	uint8_t bytes[1024];
@@ -225,6 +226,83 @@ static void pieces_in_any_order_are_sorted_and_joined_on_both_sides(void **state
 	}
 }
 
+/* What is RAM and something else is something else, whichever comes first; zero is nothing. */
+static void memory_of_which_the_map_says_two_things_is_not_used(void **state)
+{
+	static const struct {
+		uint64_t start, size;
+	} expected[] = {{0x1000, 0x1000}, {0x3000, 0x1800}, {0x5000, 0x1000}, {0x9000, 0x7000},
+		{0x14000, 0xc000}};
+	static struct boot_info info;
+	static struct block b;
+	uint32_t body[2 + 6 * 12] = {24, 0};
+
+	(void)state;
+	range(body, 0, 0x2000, 0x1000, 2); /* before what it is in */
+	range(body, 1, 0x4000, 0x1000, 1);
+	range(body, 2, 0x0, 0x10000, 1);
+	range(body, 3, 0x8000, 0x18000, 1); /* the end of one before, and more */
+	range(body, 4, 0x10000, 0x4000, 77);
+	range(body, 5, 0x4800, 0x800, 3);
+	range(body, 6, 0x6000, 0x1000, 5);
+	range(body, 7, 0x7000, 0x2000, 0);
+	range(body, 8, 0x0, 0x1000, 4);
+	range(body, 9, 0xa000, 0, 2);
+	range(body, 10, 0xb000, 0, 1);
+	range(body, 11, 0x1000, UINT64_MAX, 2); /* that no memory can be */
+	begin(&b);
+	tag(&b, 6, body, sizeof(body));
+	assert_true(mb2_parse(b.bytes, b.size, &info));
+	assert_int_equal(info.ram_count, sizeof(expected) / sizeof(expected[0]));
+	for (unsigned i = 0; i < info.ram_count; i++) {
+		assert_int_equal(info.ram[i].start, expected[i].start);
+		assert_int_equal(info.ram[i].size, expected[i].size);
+	}
+}
+
+/* Each byte is asked for in the list, and by the rule. */
+static bool is_ram(const uint32_t *body, unsigned count, uint64_t at)
+{
+	bool ram = false, other = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		const uint32_t *e = body + 2 + 6 * (size_t)i;
+		bool in = at >= e[0] && at < (uint64_t)e[0] + e[2];
+
+		ram = ram || (in && e[4] == 1);
+		other = other || (in && e[4] != 1);
+	}
+	return ram && !other;
+}
+
+static void random_maps_have_the_memory_that_is_ram_and_nothing_else(void **state)
+{
+	uint64_t r = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 300; round++) {
+		static struct boot_info info;
+		static struct block b;
+		uint32_t body[2 + 6 * 30] = {24, 0};
+		unsigned k = 0;
+
+		for (unsigned i = 0; i < 30; i++)
+			range(body, i, random_below(&r, 500), random_below(&r, 60),
+				random_below(&r, 2) ? 1 : (uint32_t)random_below(&r, 7));
+		begin(&b);
+		tag(&b, 6, body, sizeof(body));
+		assert_true(mb2_parse(b.bytes, b.size, &info));
+		for (uint64_t at = 0; at < 600; at++) {
+			bool in;
+
+			while (k < info.ram_count && info.ram[k].start + info.ram[k].size <= at)
+				k++;
+			in = k < info.ram_count && info.ram[k].start <= at;
+			assert_int_equal(in, is_ram(body, 30, at));
+		}
+	}
+}
+
 static void as_many_modules_are_taken_as_all_vms_can_have(void **state)
 {
 	static uint8_t bytes[16 + 32 * (LIMIT_BOOT_MODULES + 1)];
@@ -399,6 +477,8 @@ int main(void)
 		cmocka_unit_test(no_byte_behind_the_block_is_read),
 		cmocka_unit_test(of_memory_in_pieces_the_largest_are_kept),
 		cmocka_unit_test(pieces_in_any_order_are_sorted_and_joined_on_both_sides),
+		cmocka_unit_test(memory_of_which_the_map_says_two_things_is_not_used),
+		cmocka_unit_test(random_maps_have_the_memory_that_is_ram_and_nothing_else),
 		cmocka_unit_test(as_many_modules_are_taken_as_all_vms_can_have),
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
 		cmocka_unit_test(a_loader_of_another_protocol_is_refused),

@@ -14,7 +14,7 @@
 
 static uint8_t config[256];
 
-static uint32_t read_config(uint16_t bdf, unsigned offset, unsigned size)
+static uint32_t read_config(uint32_t bdf, unsigned offset, unsigned size)
 {
 	uint32_t v = 0;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "boot_int.h"
 #include "policy/memory.h"
 #include "tool_images.h"
 
@@ -410,6 +411,42 @@ static void msrs_of_firmware_are_in_the_rom(void **state)
 	assert_int_equal(boot_set_msrs(&plan, "0x1b=1", &error), STATUS_BAD_INPUT);
 }
 
+static void entries_of_a_memory_map_are_before_the_machines_own(void **state)
+{
+	static const char *const wrong[] = {"", "0x1000", "1+2", "1+2=", "1+2=x", "1+2=3,",
+		"1+2=3*4", "1+2=3*4/", "1+2=3*/4", "1+2=3 ", "+2=3", "1+2=0x100000000",
+		"1+0x10000000000000000=1", "-1+2=3", "1+2=3;4+5=6"};
+	static struct memory_range got[BOOT_MAP_MAX];
+
+	(void)state;
+	plan.rom = (struct bytes){arena_alloc(&arena, 0x10000), 0x10000};
+	assert_int_equal(boot_check_map(&plan, "0x2000+0x1=2,16+0=77*3/0x1000", &error), 0);
+	assert_int_equal(boot_map_ranges("0x2000+0x1=2,16+0=77*3/0x1000", got), 4);
+	assert_true(got[0].base == 0x2000 && got[0].size == 1 && got[0].type == 2);
+	assert_true(got[3].base == 0x2010 && got[3].size == 0 && got[3].type == 77);
+	assert_int_equal(boot_map_ranges(NULL, got), 0);
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		error = (struct error){0};
+		assert_int_equal(boot_check_map(&plan, wrong[i], &error), STATUS_BAD_INPUT);
+		assert_non_null(strstr(error.text, wrong[i]));
+		(void)boot_map_ranges(wrong[i], got);
+	}
+	error = (struct error){0};
+	assert_int_equal(boot_check_map(&plan, "1+1=1*2048/1", &error), 0);
+	assert_int_equal(boot_map_ranges("1+1=1*2048/1", got), 2048);
+	assert_int_equal(boot_check_map(&plan, "1+1=1*2048/1,2+2=2", &error), STATUS_BAD_INPUT);
+	assert_non_null(strstr(error.text, "2048"));
+	assert_int_equal(boot_map_ranges("1+1=1*2048/1,2+2=2", got), 2048);
+	error = (struct error){0};
+	assert_int_equal(boot_check_map(&plan, "1+1=1*0xffffffffffffffff/1,1+1=1", &error),
+		STATUS_BAD_INPUT);
+	error = (struct error){0};
+	assert_int_equal(boot_check_map(NULL, "1+1=1", &error), 0); /* as `check` asks */
+	plan.rom = (struct bytes){0};
+	assert_int_equal(boot_check_map(&plan, NULL, &error), 0);
+	assert_int_equal(boot_check_map(&plan, "1+1=1", &error), STATUS_BAD_INPUT);
+}
+
 static void a_bare_linux_starts_in_64_bit_mode(void **state)
 {
 	uint64_t parameters;
@@ -537,6 +574,8 @@ int main(void)
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			msrs_of_firmware_are_in_the_rom, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			entries_of_a_memory_map_are_before_the_machines_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -79,6 +79,7 @@ static void put_function(const char *name, const char *class, int express, unsig
 {
 	uint8_t config[PCIE_CONFIG_SIZE] = {0x34, 0x12, 0x78, 0x56};
 
+	put_word(config + PCI_INTERFACE, strtoul(class, NULL, 16), 3);
 	config[PCI_HEADER_TYPE] = secondary != 0 ? PCI_HEADER_BRIDGE : 0;
 	config[PCI_BRIDGE_SECONDARY] = config[PCI_BRIDGE_SUBORDINATE] = (uint8_t)secondary;
 	if (express >= 0) {
@@ -200,9 +201,27 @@ static void each_function_is_judged_with_its_group(void **state)
 	expect_why("pci:00:00.0", "it is a bridge");
 	expect_why("pci:00:1c.0", "it is a bridge");
 	expect_why("pci:01:00.1", "virtual function");
-	expect_why("pci:00:1d.0", "RMRR");
+	assert_null(device("pci:00:1d.0")->why); /* a USB controller: L0 asks firmware for it */
 	expect_why("pci:02:03.0", "behind a PCI bridge");
 	expect_why("0001:00:00.0", "segment");
+}
+
+static void memory_that_firmware_has_for_a_function_keeps_it_from_vms_but_for_usb(void **state)
+{
+	static const char *const classes[] = {
+		"0x0c0310\n", "0x0c0380\n", "0x0c0400\n", "0x010802\n"};
+
+	(void)state;
+	put_dmar();
+	put_unit(CAP, ECAP);
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		put_function("0000:00:1d.0", classes[i], -1, 0); /* OHCI is not asked for */
+		host_devices_read(&arena, sys, &devices);
+		expect_why("pci:00:1d.0", "RMRR");
+	}
+	put_function("0000:00:1d.0", "0x0c0330\n", -1, 0);
+	host_devices_read(&arena, sys, &devices);
+	assert_null(device("pci:00:1d.0")->why);
 }
 
 static void without_a_table_or_a_unit_that_will_do_the_reason_is_told(void **state)
@@ -274,6 +293,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			each_function_is_judged_with_its_group, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			memory_that_firmware_has_for_a_function_keeps_it_from_vms_but_for_usb,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_a_table_or_a_unit_that_will_do_the_reason_is_told, set_up,
 			tear_down),

@@ -11,17 +11,17 @@
 #define ALL  (PCIE_ACS_SOURCE | PCIE_ACS_REQUESTS | PCIE_ACS_COMPLETION | PCIE_ACS_UPSTREAM)
 #define PEER (PCIE_ACS_REQUESTS | PCIE_ACS_COMPLETION)
 
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint32_t bdf, unsigned offset, unsigned size)
 {
 	return pci_get(bdf, offset, size);
 }
 
-void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+void vtd_seam_set_config(uint32_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
 	pci_set(bdf, offset, size, value);
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t bdf, uint8_t *secondary, uint8_t *subordinate)
 {
 	const struct pci_function *f = function_at(bdf);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "spec/pci.h"
 #include "vtd/dmar.h"
 #include "vtd/seam.h"
 
@@ -19,16 +20,20 @@ static uint8_t table[65536];
 static unsigned length, structure;
 static struct dmar dmar;
 
-/* The bridges: 00:1c.0 to buses 2 to 4, 02:00.0 to buses 3 and 4, 00:1d.0 to bus 5. */
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+/*
+ * The bridges: 00:1c.0 to buses 2 to 4, 02:00.0 to buses 3 and 4, 00:1d.0 to bus 5; in segment
+ * 1 00:1c.0 to bus 7.
+ */
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate)
 {
 	static const struct {
-		uint16_t bdf;
+		uint32_t sbdf;
 		uint8_t secondary, subordinate;
-	} bridges[] = {{BDF(0, 0x1c, 0), 2, 4}, {BDF(2, 0, 0), 3, 4}, {BDF(0, 0x1d, 0), 5, 5}};
+	} bridges[] = {{BDF(0, 0x1c, 0), 2, 4}, {BDF(2, 0, 0), 3, 4}, {BDF(0, 0x1d, 0), 5, 5},
+		{PCI_SBDF(1, BDF(0, 0x1c, 0)), 7, 7}};
 
-	for (unsigned i = 0; i < 3; i++)
-		if (bridges[i].bdf == bdf) {
+	for (unsigned i = 0; i < 4; i++)
+		if (bridges[i].sbdf == sbdf) {
 			*secondary = bridges[i].secondary;
 			*subordinate = bridges[i].subordinate;
 			return true;
@@ -128,14 +133,20 @@ static void read_it(void)
 {
 	finish();
 	dmar_read(table, length, &dmar);
+	dmar_follow(&dmar);
+}
+
+static void expect_unit_in(uint16_t segment, uint16_t bdf, uint32_t unit)
+{
+	const char *why;
+
+	assert_int_equal(dmar_unit_of(&dmar, segment, bdf, &why), unit);
+	assert_null(why);
 }
 
 static void expect_unit(uint16_t bdf, uint32_t unit)
 {
-	const char *why;
-
-	assert_int_equal(dmar_unit_of(&dmar, 0, bdf, &why), unit);
-	assert_null(why);
+	expect_unit_in(0, bdf, unit);
 }
 
 static void expect_none(uint16_t bdf, const char *words)
@@ -173,6 +184,59 @@ static void a_function_is_behind_the_unit_that_names_it_or_its_bridge_or_has_the
 	expect_unit(BDF(4, 0, 0), 1);
 	expect_unit(BDF(2, 1, 0), 2); /* beside it */
 	expect_unit(BDF(5, 0, 0), 2);
+}
+
+/* Two sockets, a segment each: the same numbers are other functions. */
+static void paths_and_functions_are_of_the_segment_of_their_structure(void **state)
+{
+	(void)state;
+	begin();
+	for (unsigned segment = 0; segment < 2; segment++) {
+		begin_unit(0xfed90000 + segment * 0x2000, 0, segment);
+		scope(DMAR_SCOPE_PCI, 0, 0, (uint8_t[]){0x1c, 0, 0, 0}, 2);
+		end_structure();
+		begin_unit(0xfed91000 + segment * 0x2000, DMAR_DRHD_ALL, segment);
+		scope_1(DMAR_SCOPE_IOAPIC, (uint8_t)(8 + segment), 0xf0, 0x1f, 0);
+		end_structure();
+	}
+	begin_structure(DMAR_RMRR);
+	put(0, 2);
+	put(1, 2);
+	put(0xbd000000, 8);
+	put(0xbd000fff, 8);
+	scope_1(DMAR_SCOPE_BRIDGE, 0, 0, 0x1c, 0);
+	end_structure();
+	finish();
+	dmar_read(table, length, &dmar);
+	expect_unit_in(1, BDF(7, 0, 0), 3); /* nobody has been asked for bridges yet */
+	dmar_follow(&dmar);
+	assert_null(dmar.why);
+	expect_unit_in(0, BDF(2, 0, 0), 0);
+	expect_unit_in(1, BDF(2, 0, 0), 3);
+	expect_unit_in(1, BDF(7, 0, 0), 2);
+	expect_unit_in(0, BDF(7, 0, 0), 1);
+	assert_null(dmar_region_of(&dmar, 0, BDF(2, 0, 0)));
+	assert_non_null(dmar_region_of(&dmar, 1, BDF(7, 0, 0)));
+	assert_null(dmar_region_of(&dmar, 1, BDF(2, 0, 0)));
+}
+
+/* Those of scopes with long paths fill it up first. */
+static void hops_of_paths_are_as_many_as_there_is_room_for(void **state)
+{
+	static const uint8_t path[32] = {0};
+
+	(void)state;
+	for (unsigned scopes = DMAR_HOPS / 16; scopes < DMAR_HOPS / 16 + 2; scopes++) {
+		begin();
+		begin_unit(0xfed90000, DMAR_DRHD_ALL, 0);
+		for (unsigned i = 0; i < scopes; i++)
+			scope(DMAR_SCOPE_PCI, 0, 0, path, 16);
+		end_structure();
+		read_it();
+		assert_int_equal(dmar.why == NULL, scopes == DMAR_HOPS / 16);
+		assert_true(dmar.hop_count <= DMAR_HOPS);
+	}
+	expect_none(BDF(0, 3, 0), "more device scopes");
 }
 
 static void an_ioapic_has_the_source_that_its_scope_says(void **state)
@@ -422,6 +486,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_function_is_behind_the_unit_that_names_it_or_its_bridge_or_has_the_rest),
+		cmocka_unit_test(paths_and_functions_are_of_the_segment_of_their_structure),
+		cmocka_unit_test(hops_of_paths_are_as_many_as_there_is_room_for),
 		cmocka_unit_test(an_ioapic_has_the_source_that_its_scope_says),
 		cmocka_unit_test(what_has_no_meaning_here_is_passed_over),
 		cmocka_unit_test(regions_are_those_of_their_devices),

@@ -92,7 +92,7 @@ uint64_t vtd_seam_now(void)
 	return now += 100;
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t bdf, uint8_t *secondary, uint8_t *subordinate)
 {
 	(void)bdf;
 	(void)secondary;

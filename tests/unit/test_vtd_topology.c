@@ -41,7 +41,7 @@ static const struct function {
 	{PCI_BDF(7, 0, 0), false, 0, 0},
 };
 
-static const struct function *find(uint16_t bdf)
+static const struct function *find(uint32_t bdf)
 {
 	for (unsigned i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
 		if (functions[i].bdf == bdf)
@@ -49,7 +49,7 @@ static const struct function *find(uint16_t bdf)
 	return NULL;
 }
 
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint32_t bdf, unsigned offset, unsigned size)
 {
 	const struct function *f = find(bdf);
 
@@ -72,7 +72,7 @@ uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
 	}
 }
 
-void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+void vtd_seam_set_config(uint32_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
 	(void)bdf;
 	(void)offset;
@@ -81,7 +81,7 @@ void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t 
 	fail_msg("nothing has what could be set");
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t bdf, uint8_t *secondary, uint8_t *subordinate)
 {
 	const struct function *f = find(bdf);
 

@@ -157,6 +157,7 @@ static void find_unit(void)
 	uint32_t n;
 
 	dmar_read(table, table != NULL ? acpi_size(table) : 0, &dmar);
+	dmar_follow(&dmar);
 	n = dmar_unit_of(&dmar, 0, copier, &why);
 	if (n == DMAR_NONE) {
 		print("no unit for the device: %s\n", why);

@@ -202,19 +202,19 @@ static void start_dma(struct function *f)
 
 #define LEFT_TICKS 20000u
 
-static uint64_t left_at[2];
+static uint64_t left_at[2], left_virtual;
 
 static void go_on(void *self)
 {
 	struct function *f = self;
 	static uint64_t count;
 
-	if (!(*config(f, COMMAND) & COMMAND_MASTER))
+	if (!(*config(f, COMMAND) & COMMAND_MASTER) || (f->is_virtual && !sriov_is_enabled(f)))
 		return;
 	count++;
 	for (unsigned i = 0; i < 2; i++)
-		*reg(f, REG_BLOCKED) +=
-			!request_memory(f->source, left_at[i], &count, sizeof(count), true);
+		*reg(f, REG_BLOCKED) += !request_memory(f->source,
+			f->is_virtual ? left_virtual : left_at[i], &count, sizeof(count), true);
 	if (msi_on(f))
 		send_msi(f, 0);
 }
@@ -230,12 +230,18 @@ void leave_running(struct function *f)
 	left_at[0] = strtoull(left, &end, 0);
 	left_at[1] = *end == ',' ? strtoull(end + 1, &end, 0) : left_at[0];
 	vector = *end == ',' ? strtoull(end + 1, &end, 0) : 0;
+	left_virtual = *end == ',' ? strtoull(end + 1, &end, 0) : 0;
 	*config(f, COMMAND) |= COMMAND_MASTER;
 	if (vector != 0) {
 		put(config(f, MSI + 4), 4, 0xfee00000);
 		put(config(f, MSI + 0xc), 2, (uint32_t)vector);
 		*config(f, MSI + 2) |= ENABLE_MSI;
 	}
+	start_timer(bx_pc_system, (unsigned)f->left_timer, LEFT_TICKS, true);
+	f = left_virtual != 0 ? sriov_leave_on() : NULL;
+	if (f == NULL)
+		return;
+	*config(f, COMMAND) |= COMMAND_MASTER;
 	start_timer(bx_pc_system, (unsigned)f->left_timer, LEFT_TICKS, true);
 }
 

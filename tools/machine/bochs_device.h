@@ -128,7 +128,8 @@ void add_timers(struct function *f);
 /*
  * As firmware leaves a device that it did not stop: NESTOR_DEVICE is "ADDRESS,ADDRESS,VECTOR".
  * From the machine's start on it writes to both all the time and sends the message, until
- * somebody takes bus mastering away. After a reset.
+ * somebody takes bus mastering away. Behind a third comma: an address that its first virtual
+ * function writes to, which is there and bus master. After a reset.
  */
 void leave_running(struct function *f);
 
@@ -150,6 +151,8 @@ void function_reset(struct function *f);
 /* The functions that SR-IOV makes of @physical; they are there, and silent. */
 void sriov_init(struct function *physical);
 void sriov_reset(void);
+/* The first virtual function, which is there from now on. NULL: there is no SR-IOV. */
+struct function *sriov_leave_on(void);
 /* Of a virtual function: whether it answers. */
 bool sriov_is_enabled(const struct function *f);
 

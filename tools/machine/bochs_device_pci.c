@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "bochs_device.h"
 #include "bochs_requests.h"
+#include "bochs_vtd.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -22,6 +23,8 @@
 #define ENDPOINT   (2u | 9u << 4) /* version 2, integrated in the root complex */
 #define FLR_ABLE   (1u << 28)     /* of device capabilities */
 #define FLR        0x8000u        /* of device control */
+
+bool nestor_device_hidden;
 
 static void *table[2 + SLOTS];
 
@@ -156,7 +159,7 @@ static void write_config(void *self, uint8_t at, uint32_t value, unsigned size)
 	unsigned count;
 	const struct writable *row = rows_of(f, &count);
 
-	if (f->is_virtual && !sriov_is_enabled(f))
+	if (nestor_device_hidden || (f->is_virtual && !sriov_is_enabled(f)))
 		return;
 	if (asks_for_reset(f, at, value, size)) {
 		reset_all(f);
@@ -188,7 +191,7 @@ static uint32_t read_config(void *self, uint8_t at, unsigned size)
 	struct function *f = self;
 	uint32_t v = 0;
 
-	if (f->is_virtual && !sriov_is_enabled(f))
+	if (nestor_device_hidden || (f->is_virtual && !sriov_is_enabled(f)))
 		return UINT32_MAX;
 	for (unsigned k = 0; k < size; k++)
 		v |= (uint32_t)(at + k == HEADER_TYPE ? 0 : *config(f, at + k)) << k * 8;

@@ -132,6 +132,15 @@ void sriov_init(struct function *of)
 		add_virtual_function(&virtual[i], (uint16_t)(of->source + OFFSET + i * STRIDE));
 }
 
+struct function *sriov_leave_on(void)
+{
+	if (physical == NULL)
+		return NULL;
+	put(space + COUNT, 2, 1);
+	put(space + CONTROL, 2, ENABLE);
+	return &virtual[0];
+}
+
 /* How many there are can be said while there are none. */
 static void write_space(unsigned at, uint32_t value, unsigned size)
 {

@@ -39,9 +39,12 @@ bool nestor_unit_on;
 
 static void *table[2 + DEVICE_SLOTS];
 static uint64_t object[DEVICE_SIZE / 8];
-static struct vtd unit;
-static bool caching;
+static struct vtd units[2]; /* by segments */
+static bool caching, segments;
 static int queue_timer;
+
+static device_config extended; /* NULL: no device has extended configuration space */
+static bool *hidden;           /* nestor_device_hidden, likewise */
 
 /* ---- the unit's seam ---- */
 
@@ -73,9 +76,22 @@ void vtd_deliver(const struct vtd_interrupt *i)
 
 /* ---- requests ---- */
 
+/* Is that function of bus 0 the test device, or one that it makes? */
+static bool is_extended(uint16_t function)
+{
+	uint32_t v;
+
+	return extended != NULL && extended(function, 0x100, 4, &v, false);
+}
+
+static struct vtd *unit_of(uint16_t source)
+{
+	return &units[segments && is_extended(source)];
+}
+
 void nestor_unit_message(uint16_t source, uint64_t address, uint32_t data)
 {
-	(void)vtd_message(&unit, source, address, data);
+	(void)vtd_message(unit_of(source), source, address, data);
 }
 
 /* A piece that leaves no page. */
@@ -83,7 +99,7 @@ static bool piece(uint16_t source, uint64_t at, void *data, unsigned size, bool 
 {
 	uint64_t host, room;
 
-	if (vtd_translate(&unit, source, at, write, &host, &room) == VTD_OK &&
+	if (vtd_translate(unit_of(source), source, at, write, &host, &room) == VTD_OK &&
 		host >> VTD_HOST_BITS == 0) {
 		if (write)
 			dma_write(host, size, data);
@@ -105,7 +121,7 @@ bool nestor_unit_dma(uint16_t source, uint64_t at, void *data, unsigned size, bo
 		if (!write || size != 4)
 			return false;
 		memcpy(&message, data, 4);
-		return vtd_message(&unit, source, at, message) == VTD_OK;
+		return vtd_message(unit_of(source), source, at, message) == VTD_OK;
 	}
 	for (unsigned done = 0, n; done < size; done += n) {
 		unsigned room = 0x1000 - (unsigned)((at + done) & 0xfff);
@@ -118,10 +134,18 @@ bool nestor_unit_dma(uint16_t source, uint64_t at, void *data, unsigned size, bo
 
 /* ---- registers ---- */
 
+static struct vtd *unit_at(uint64_t at)
+{
+	return &units[at >= VTD_PLACE_1];
+}
+
 static void run_queue(void *self)
 {
+	bool more = vtd_queue_run(&units[0], QUEUE_STEP);
+
 	(void)self;
-	if (vtd_queue_run(&unit, QUEUE_STEP))
+	more |= vtd_queue_run(&units[1], QUEUE_STEP);
+	if (more)
 		start_timer(bx_pc_system, (unsigned)queue_timer, QUEUE_TICKS, false);
 }
 
@@ -131,7 +155,7 @@ static bool read_unit(uint64_t at, unsigned size, void *data, void *self)
 
 	(void)self;
 	if ((size == 4 || size == 8) && at % size == 0)
-		v = vtd_read(&unit, (unsigned)(at - VTD_PLACE), size);
+		v = vtd_read(unit_at(at), (unsigned)(at & (VTD_SIZE - 1)), size);
 	memcpy(data, &v, size < sizeof(v) ? size : sizeof(v));
 	return true;
 }
@@ -144,33 +168,33 @@ static bool write_unit(uint64_t at, unsigned size, void *data, void *self)
 	if ((size != 4 && size != 8) || at % size != 0)
 		return true;
 	memcpy(&v, data, size);
-	vtd_write(&unit, (unsigned)(at - VTD_PLACE), v, size);
-	if (vtd_queue_run(&unit, 0))
+	vtd_write(unit_at(at), (unsigned)(at & (VTD_SIZE - 1)), v, size);
+	if (vtd_queue_run(unit_at(at), 0))
 		start_timer(bx_pc_system, (unsigned)queue_timer, QUEUE_TICKS, false);
 	return true;
 }
 
 /* ---- configuration space in memory ---- */
 
-static device_config extended; /* NULL: no device has such space */
-
 /* The plugin of the test device may be there without being at work. */
 static void find_extended(void)
 {
 	void *plugin = dlopen("libbx_nestordev.so", RTLD_NOW | RTLD_NOLOAD);
 
-	if (plugin != NULL)
-		*(void **)(void *)&extended = dlsym(plugin, "nestor_device_config");
+	if (plugin == NULL)
+		return;
+	*(void **)(void *)&extended = dlsym(plugin, "nestor_device_config");
+	hidden = dlsym(plugin, "nestor_device_hidden");
+	if (hidden != NULL)
+		*hidden = segments;
 }
 
 /* The first 256 bytes are those that the ports have. */
-static uint32_t access_config(uint64_t at, unsigned size, uint32_t v, bool write)
+static uint32_t access_function(
+	unsigned function, unsigned offset, unsigned size, uint32_t v, bool write)
 {
-	unsigned function = (unsigned)(at - ECAM_PLACE) >> 12, offset = at & 0xfff;
 	uint32_t index = devices_inp(bx_devices, PCI_INDEX, 4);
 
-	if (size > 4 || offset % size != 0)
-		return UINT32_MAX;
 	if (offset >= 0x100)
 		return extended != NULL && extended((uint16_t)function, offset, size, &v, write)
 			       ? v
@@ -181,6 +205,23 @@ static uint32_t access_config(uint64_t at, unsigned size, uint32_t v, bool write
 	else
 		v = devices_inp(bx_devices, (uint16_t)(PCI_DATA + offset % 4), size);
 	devices_outp(bx_devices, PCI_INDEX, index, 4);
+	return v;
+}
+
+/* The test device, and what it makes, is of one segment only. */
+static uint32_t access_config(uint64_t at, unsigned size, uint32_t v, bool write)
+{
+	unsigned function = (unsigned)(at & (ECAM_SIZE - 1)) >> 12, offset = at & 0xfff;
+	bool first = at < ECAM_PLACE_1;
+
+	if (size > 4 || offset % size != 0 ||
+		(segments && first == is_extended((uint16_t)function)))
+		return UINT32_MAX;
+	if (!first)
+		*hidden = false;
+	v = access_function(function, offset, size, v, write);
+	if (!first)
+		*hidden = true;
 	return v;
 }
 
@@ -218,11 +259,16 @@ static void init(void *self)
 {
 	(void)self;
 	nestor_unit_on = true;
-	vtd_reset(&unit, caching);
+	vtd_reset(&units[0], caching);
+	vtd_reset(&units[1], caching);
 	queue_timer =
 		register_timer(bx_pc_system, object, run_queue, 1, false, false, "nestorvtd");
 	place(read_unit, write_unit, VTD_PLACE, VTD_SIZE);
 	place(read_config, write_config, ECAM_PLACE, ECAM_SIZE);
+	if (segments) {
+		place(read_unit, write_unit, VTD_PLACE_1, VTD_SIZE);
+		place(read_config, write_config, ECAM_PLACE_1, ECAM_SIZE);
+	}
 	ioapic_init();
 	sources_init();
 }
@@ -231,7 +277,8 @@ static void init(void *self)
 static void reset(void *self, unsigned type)
 {
 	(void)self, (void)type;
-	vtd_reset(&unit, caching);
+	vtd_reset(&units[0], caching);
+	vtd_reset(&units[1], caching);
 	ioapic_reset();
 	find_extended();
 	devices_outp(bx_devices, PCI_INDEX, PM_FUNCTION | PM_BASE, 4);
@@ -254,6 +301,7 @@ int libnestorvtd_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
 		exit(1);
 	}
 	caching = option != NULL && strcmp(option, "caching") == 0;
+	segments = option != NULL && strcmp(option, "segments") == 0;
 	memcpy(table, device_vtable, sizeof(table));
 	table[2 + SLOT_INIT] = (void *)init;
 	table[2 + SLOT_RESET] = (void *)reset;

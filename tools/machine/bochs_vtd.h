@@ -7,9 +7,12 @@
 #include <stdint.h>
 
 /* Places in the machine; tools/nestor/machine_acpi.c tells them to software. */
-#define VTD_PLACE     0xfed90000u
-#define ECAM_PLACE    0xe8000000u
-#define ECAM_SIZE     0x100000u /* bus 0 */
+#define VTD_PLACE  0xfed90000u
+#define ECAM_PLACE 0xe8000000u
+#define ECAM_SIZE  0x100000u /* bus 0 */
+/* Of segment 1, where the test device is alone, if the machine has such. */
+#define VTD_PLACE_1   0xfeda0000u
+#define ECAM_PLACE_1  (ECAM_PLACE + ECAM_SIZE)
 #define IOAPIC_PLACE  0xfec00000u
 #define IOAPIC_SOURCE 0xf0f8u /* f0:1f.0 */
 #define HPET_SOURCE   0xf0f0u /* f0:1e.0 */
@@ -33,6 +36,9 @@ typedef bool (*device_config)(
 	uint16_t source, unsigned at, unsigned size, uint32_t *value, bool write);
 bool nestor_device_config(
 	uint16_t source, unsigned at, unsigned size, uint32_t *value, bool write);
+
+/* Whose too: the device is nowhere on PCI as the ports have it, while this is true. */
+extern bool nestor_device_hidden;
 
 /* ---- between files of the unit's plugin ---- */
 

@@ -60,13 +60,15 @@ struct plugin {
 static void plugins_of(const struct machine_parts *parts, struct plugin out[PLUGINS])
 {
 	const struct machine_spec *c = parts->config;
-	bool caching = c->iommu == MACHINE_IOMMU_VTD_CACHING;
+	const char *kind = c->iommu == MACHINE_IOMMU_VTD_CACHING    ? "caching"
+			   : c->iommu == MACHINE_IOMMU_VTD_SEGMENTS ? "segments"
+								    : "";
 
 	out[0] = (struct plugin){c->host_disks != 0, "nestordisk",
 		"a disk that is a file ('nbd' lets another VM serve it)", "NESTOR_DISKS",
 		parts->folder};
 	out[1] = (struct plugin){c->iommu != MACHINE_IOMMU_NONE, "nestorvtd", "--machine-iommu",
-		"NESTOR_VTD", caching ? "caching" : ""};
+		"NESTOR_VTD", kind};
 	out[2] = (struct plugin){c->profile, "nestorprof", "--profile", NULL, NULL};
 }
 

@@ -43,9 +43,12 @@ void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot
 		.memory = plan->memory,
 		.nodes = m->nodes,
 		.unit = m->iommu != MACHINE_IOMMU_NONE,
-		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS};
+		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS,
+		.segments = m->iommu == MACHINE_IOMMU_VTD_SEGMENTS};
 
 	plan->regions = t.regions;
+	plan->segments = t.segments;
+	plan->map = m->map;
 	plan->images[BOOT_ACPI] = (struct boot_image){0};
 	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
 	if (!t.unit && t.nodes <= 1)
@@ -62,16 +65,17 @@ unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range range
 	uint64_t base = plan->regions ? MACHINE_REGION_PLACE
 			: tables      ? MACHINE_ACPI_PLACE
 				      : 0xa0000;
+	uint64_t ecam_size = MACHINE_ECAM_SIZE * (plan->segments ? 2 : 1);
 	unsigned n = 0;
 
-	ranges[n++] = (struct memory_range){0, base, true};
-	ranges[n++] = (struct memory_range){base, 0x100000 - base, false};
-	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, true};
+	ranges[n++] = (struct memory_range){0, base, MEMORY_USABLE};
+	ranges[n++] = (struct memory_range){base, 0x100000 - base, MEMORY_RESERVED};
+	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, MEMORY_USABLE};
 	if (tables)
 		ranges[n++] =
-			(struct memory_range){MACHINE_ECAM_PLACE, MACHINE_ECAM_SIZE, false};
+			(struct memory_range){MACHINE_ECAM_PLACE, ecam_size, MEMORY_RESERVED};
 	if (memory > low)
-		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, true};
+		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, MEMORY_USABLE};
 	return n;
 }
 
@@ -376,10 +380,11 @@ static uint64_t machine_cpus(const struct scenario_spec *s)
 static struct bytes boot_information(struct arena *a, struct module_list *l,
 	const char *cmdline, unsigned version, uint64_t at, const struct boot_plan *plan)
 {
-	struct memory_range ranges[BOOT_RANGES];
+	struct memory_range ranges[BOOT_MAP_MAX + BOOT_RANGES];
 	const struct bytes *acpi = &plan->images[BOOT_ACPI].content;
+	unsigned odd = boot_map_ranges(plan->map, ranges);
 	struct boot_info info = {cmdline, l->modules, l->count, ranges,
-		boot_memory_map(plan, ranges),
+		odd + boot_memory_map(plan, ranges + odd),
 		acpi->size ? (struct bytes){acpi->data, MACHINE_RSDP_SIZE} : (struct bytes){0}};
 
 	return version == 2 ? multiboot2_info(a, &info)

@@ -46,10 +46,12 @@ struct boot_plan {
 	struct boot_image images[BOOT_IMAGES];
 	uint64_t memory; /* of the machine, bytes */
 	uint64_t cpus;
-	struct bytes rom;  /* 64 KiB, to be at the top of 4 GiB */
-	bool bare;         /* without Nestor */
-	bool regions;      /* firmware wants memory for a device: machine_acpi.h */
-	const char *iso;   /* with it neither images nor ROM: the firmware boots this */
+	struct bytes rom; /* 64 KiB, to be at the top of 4 GiB */
+	bool bare;        /* without Nestor */
+	bool regions;     /* firmware wants memory for a device: machine_acpi.h */
+	bool segments;    /* there are two of PCI */
+	const char *map; /* entries of the memory map before its own: boot_check_map; or NULL */
+	const char *iso; /* with it neither images nor ROM: the firmware boots this */
 	uint64_t firmware; /* enum firmware, for the ISO */
 };
 
@@ -107,6 +109,13 @@ int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct p
  * for one that is not so, or for a plan that starts with other firmware. @plan NULL: only asks.
  */
 int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e);
+
+/*
+ * Is this list of entries for the memory map right, START+SIZE=TYPE or
+ * START+SIZE=TYPE*COUNT/STEP, behind commas, and is the plan for a start without firmware?
+ * NULL: there is no plan yet. What they say need not be so, but what is usable must be there.
+ */
+int boot_check_map(const struct boot_plan *plan, const char *list, struct error *e);
 
 /*
  * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order,

@@ -83,7 +83,7 @@ static void write_linux_parameters(struct bytes *b, const struct boot_plan *plan
 
 		bytes_put(b, at, 8, ranges[i].base);
 		bytes_put(b, at + 8, 8, ranges[i].size);
-		bytes_put(b, at + 16, 4, ranges[i].usable ? 1 : 2);
+		bytes_put(b, at + 16, 4, ranges[i].type);
 	}
 }
 

@@ -9,6 +9,7 @@
 #define BOOT_PAGE       4096ULL
 #define BOOT_IMAGES_END (2048 * BOOT_MIB) /* images are below, whatever the machine has */
 #define BOOT_RANGES     6
+#define BOOT_MAP_MAX    2048u /* entries that boot_check_map lets pass */
 
 static inline uint64_t boot_whole_pages(uint64_t size)
 {
@@ -29,6 +30,9 @@ struct rom_parameters {
 };
 
 void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_plan *plan);
+
+/* The entries of a list that is right; NULL: none. Returns how many they are. boot_map.c */
+unsigned boot_map_ranges(const char *list, struct memory_range ranges[BOOT_MAP_MAX]);
 
 /* Fills @ranges for the machine's memory; returns how many they are. */
 unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES]);

@@ -59,6 +59,7 @@ static const struct option option_table[] = {
 	{"--machine-nodes", TO_MACHINE, "nodes", RUN},
 	{"--machine-option", TO_MACHINE, "option", RUN},
 	{"--machine-msr", TO_MACHINE, "msr", RUN},
+	{"--machine-map", TO_MACHINE, "map", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--net-device", TO_MACHINE, "net", RUN},
 	{"--machine-disk", TO_MACHINE, "disk", RUN},

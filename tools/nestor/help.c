@@ -70,6 +70,7 @@ static const char run_help_end[] =
 	"                      --manage; default: those of the scenario\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
 	"  --machine-msr LIST  MSRs that firmware has left on all CPUs: INDEX=VALUE,...\n"
+	"  --machine-map LIST  more entries of the memory map: START+SIZE=TYPE[*COUNT/STEP],...\n"
 	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
 	"                      from 1000000 to 4000000000; default: 50000000\n"
 	"  --net-device none|user  a network card, an e1000 at pci:00:03.0, with NAT behind it;\n"
@@ -78,10 +79,10 @@ static const char run_help_end[] =
 	"                      512 bytes, which the machine writes\n"
 	"  --machine-disk-changes keep|discard\n"
 	"                      discard: FILE stays as it is; default: keep\n"
-	"  --machine-iommu none|vtd|vtd-caching|vtd-regions\n"
-	"                      a VT-d unit for its devices, and ACPI tables that tell of it\n"
-	"                      (Bochs only), in caching mode or not, or with memory that\n"
-	"                      firmware wants a device to reach; default: none\n"
+	"  --machine-iommu none|vtd|vtd-caching|vtd-regions|vtd-segments\n"
+	"                      VT-d for its devices (Bochs only), in caching mode or not, with\n"
+	"                      memory that firmware wants a device to reach, or with a second\n"
+	"                      segment of PCI; default: none\n"
 	"  --machine-nodes N   NUMA nodes among which its memory and CPUs are divided, told of\n"
 	"                      by ACPI tables (Bochs only): a number from 1 to 8; default: 1\n"
 	"\n"
@@ -111,7 +112,10 @@ static const char run_help_end[] =
 	"  --profile NAME      each instruction of Nestor, by function, goes to NAME.folded, and\n"
 	"                      to NAME.svg as a flame graph; on the emulated machine\n"
 	"  --keep DIR          keep the machine's files (configuration, images, log) there\n"
-	"  --verbose           report milestones, with ticks and real time\n"
+	"  --verbose           report milestones, with ticks and real time\n";
+
+/* Strings are no longer than C lets them be. */
+static const char run_help_status[] =
 	"\n"
 	"exit status:\n"
 	"  odd   the guest wrote V to the debug-exit port 0xf4: (V << 1 | 1) & 0xff\n"
@@ -262,6 +266,7 @@ void help_print(enum verb on)
 		fputs(run_help, stdout);
 		print_vm_options();
 		fputs(run_help_end, stdout);
+		fputs(run_help_status, stdout);
 		break;
 	case VERB_CHECK:
 		fputs(check_help, stdout);

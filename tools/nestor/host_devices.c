@@ -90,9 +90,9 @@ static struct function *find(unsigned segment, uint16_t bdf)
 	return bsearch(&key, functions, function_count, sizeof(*functions), by_number);
 }
 
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint32_t sbdf, unsigned offset, unsigned size)
 {
-	const struct function *f = find(0, bdf);
+	const struct function *f = find(PCI_SBDF_SEGMENT(sbdf), PCI_SBDF_BDF(sbdf));
 	uint32_t value = UINT32_MAX;
 
 	if (f != NULL && offset + size <= f->size)
@@ -104,23 +104,23 @@ uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
  * What L0 would set, in what was read: the machine stays as it is. The bits that are set are
  * those that the function can (ACS).
  */
-void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+void vtd_seam_set_config(uint32_t sbdf, unsigned offset, unsigned size, uint32_t value)
 {
-	struct function *f = find(0, bdf);
+	struct function *f = find(PCI_SBDF_SEGMENT(sbdf), PCI_SBDF_BDF(sbdf));
 
 	if (f != NULL && offset + size <= f->size)
 		memcpy(f->config + offset, &value, size);
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate)
 {
-	const struct function *f = find(0, bdf);
+	const struct function *f = find(PCI_SBDF_SEGMENT(sbdf), PCI_SBDF_BDF(sbdf));
 
 	if (f == NULL || (f->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) != PCI_HEADER_BRIDGE)
 		return false;
 	*secondary = f->config[PCI_BRIDGE_SECONDARY];
 	*subordinate = f->config[PCI_BRIDGE_SUBORDINATE];
-	return *secondary > PCI_BDF_BUS(bdf);
+	return *secondary > PCI_BDF_BUS(PCI_SBDF_BDF(sbdf));
 }
 
 /* ---- the machine ---- */
@@ -237,7 +237,7 @@ static const char *why_not(const struct machine *m, const struct function *f, ui
 	uint32_t unit;
 
 	if (f->segment != 0)
-		return "it is in a segment of PCI that Nestor does not reach";
+		return "it is in another PCI segment than 0, of which VMs have no devices";
 	if (f->is_virtual)
 		return "it is a virtual function that this Linux has made; Nestor makes its own, as "
 		       "in pci:01:00.0/vf0";
@@ -314,6 +314,7 @@ void host_devices_read(struct arena *a, const char *sys, struct host_devices *d)
 		return;
 	}
 	dmar_read(size < 0 ? NULL : table, size < 0 ? 0 : (size_t)size, &m->dmar);
+	dmar_follow(&m->dmar);
 	d->unit_count = m->dmar.unit_count;
 	for (unsigned i = 0; i < m->dmar.unit_count; i++)
 		find_unit(a, sys, &m->dmar, &m->dmar.units[i], &m->units[i]);

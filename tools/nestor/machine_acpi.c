@@ -13,6 +13,7 @@
 #define LAPIC          0xfee00000
 #define IOAPIC         0xfec00000
 #define UNIT           0xfed90000
+#define UNIT_1         0xfeda0000 /* of segment 1 */
 #define PCI_MEMORY     0xc0000000
 #define PCI_MEMORY_END 0xe0000000 /* Bochs has its display there */
 enum {
@@ -281,15 +282,17 @@ static void put_madt(struct writer *w, uint64_t cpus)
 	list(w, start);
 }
 
-static void put_mcfg(struct writer *w)
+static void put_mcfg(struct writer *w, unsigned segments)
 {
 	size_t start = begin(w, "MCFG", 1);
 
 	put(w, 8, 0);
-	put(w, 8, MACHINE_ECAM_PLACE);
-	put(w, 2, 0);
-	put(w, 2, 0); /* bus 0 to bus 0 */
-	put(w, 4, 0);
+	for (unsigned i = 0; i < segments; i++) {
+		put(w, 8, MACHINE_ECAM_PLACE + i * MACHINE_ECAM_SIZE);
+		put(w, 2, i);
+		put(w, 2, 0); /* bus 0 to bus 0 */
+		put(w, 4, 0);
+	}
 	list(w, start);
 }
 
@@ -321,7 +324,7 @@ static void put_region(struct writer *w, uint64_t at, unsigned device)
 }
 
 /* VT-d 8.1 "DMA Remapping Reporting Structure", 8.3 */
-static void put_dmar(struct writer *w, bool regions)
+static void put_dmar(struct writer *w, bool regions, bool segments)
 {
 	size_t start = begin(w, "DMAR", 1);
 
@@ -335,6 +338,13 @@ static void put_dmar(struct writer *w, bool regions)
 	put(w, 8, UNIT);
 	put_scope(w, 3, IOAPIC_DEVICE);
 	put_scope(w, 4, HPET_DEVICE);
+	if (segments) {
+		put(w, 2, 0);
+		put(w, 2, 16);
+		put(w, 2, 1);
+		put(w, 2, 1); /* the segment */
+		put(w, 8, UNIT_1);
+	}
 	if (regions) {
 		put_region(w, MACHINE_REGION_PLACE, TEST_DEVICE);
 		put_region(w, MACHINE_REGION_WRONG, NETWORK_CARD);
@@ -428,8 +438,8 @@ struct bytes machine_acpi(struct arena *a, const struct machine_tables *told)
 	put_fadt(&w, dsdt, facs);
 	put_madt(&w, t.cpus);
 	if (t.unit) {
-		put_mcfg(&w);
-		put_dmar(&w, t.regions);
+		put_mcfg(&w, t.segments ? 2 : 1);
+		put_dmar(&w, t.regions, t.segments);
 	}
 	if (t.nodes > 1) {
 		put_srat(&w, &t);

@@ -37,7 +37,8 @@ struct machine_tables {
 	uint64_t cpus, memory; /* memory: with several nodes */
 	uint64_t nodes;
 	bool unit;
-	bool regions; /* firmware wants memory for a device, and xAPIC mode */
+	bool regions;  /* firmware wants memory for a device, and xAPIC mode */
+	bool segments; /* the test device is in segment 1, with a unit of its own */
 };
 
 /* The tables, for MACHINE_ACPI_PLACE, and the pointer, for MACHINE_ACPI_EBDA. */

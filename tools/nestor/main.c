@@ -126,7 +126,9 @@ static int make_plan(struct arena *a, const struct command *o, const struct mach
 {
 	if (plan_memory(a, o, m, files, plan, e))
 		return e->status;
-	return boot_set_msrs(plan, o->scenario.machine.msr, e);
+	if (boot_set_msrs(plan, o->scenario.machine.msr, e))
+		return e->status;
+	return boot_check_map(plan, o->scenario.machine.map, e);
 }
 
 static bool has_cdroms(const struct scenario_spec *s)
@@ -141,6 +143,7 @@ static bool has_cdroms(const struct scenario_spec *s)
 static int check_shared(const struct command *o, struct error *e)
 {
 	if (boot_set_msrs(NULL, o->scenario.machine.msr, e) ||
+		boot_check_map(NULL, o->scenario.machine.map, e) ||
 		machine_disk_check(&o->scenario, &o->iso, e) ||
 		host_disks_check(&o->scenario, &o->iso, e))
 		return e->status;

@@ -136,7 +136,7 @@ static void put_tag(struct writer *w, uint32_t type, size_t content)
 static uint32_t usable_kib(const struct boot_info *info, uint64_t base)
 {
 	for (unsigned i = 0; i < info->range_count; i++)
-		if (info->ranges[i].usable && info->ranges[i].base == base)
+		if (info->ranges[i].type == MEMORY_USABLE && info->ranges[i].base == base)
 			return (uint32_t)(info->ranges[i].size >> 10);
 	return 0;
 }
@@ -164,7 +164,7 @@ static void write_info2(struct writer *w, const struct boot_info *info, size_t t
 	for (unsigned i = 0; i < info->range_count; i++) {
 		put(w, 8, info->ranges[i].base);
 		put(w, 8, info->ranges[i].size);
-		put(w, 8, info->ranges[i].usable ? 1 : 2);
+		put(w, 8, info->ranges[i].type);
 	}
 	if (info->rsdp.size != 0)
 		put_tag(w, 15, info->rsdp.size);
@@ -228,7 +228,7 @@ static void write_parts1(
 		put(w, 4, 20);
 		put(w, 8, info->ranges[i].base);
 		put(w, 8, info->ranges[i].size);
-		put(w, 4, info->ranges[i].usable ? 1 : 2);
+		put(w, 4, info->ranges[i].type);
 	}
 }
 

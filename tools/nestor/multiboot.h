@@ -26,9 +26,15 @@ struct multiboot_header {
 /* Finds the header. Returns NULL, or what is wrong with it. */
 const char *multiboot_find(const struct bytes *file, struct multiboot_header *out);
 
+/* Types of the memory map's entries: others are not usable either. */
+enum memory_type {
+	MEMORY_USABLE = 1,
+	MEMORY_RESERVED = 2
+};
+
 struct memory_range {
 	uint64_t base, size;
-	bool usable;
+	uint32_t type;
 };
 
 struct boot_module {
@@ -40,7 +46,7 @@ struct boot_info {
 	const char *cmdline;
 	const struct boot_module *modules;
 	unsigned module_count;
-	const struct memory_range *ranges; /* from 0 upwards */
+	const struct memory_range *ranges;
 	unsigned range_count;
 	struct bytes rsdp; /* of ACPI 2.0; empty: none */
 };

@@ -17,7 +17,8 @@ static const char *const machine_words[] = {
 static const char *const net_words[] = {
 	[MACHINE_NET_NONE] = "none", [MACHINE_NET_USER] = "user", NULL};
 
-static const char *const iommu_words[] = {"none", "vtd", "vtd-caching", "vtd-regions", NULL};
+static const char *const iommu_words[] = {
+	"none", "vtd", "vtd-caching", "vtd-regions", "vtd-segments", NULL};
 static const char *const change_words[] = {
 	[DISK_CHANGES_KEEP] = "keep", [DISK_CHANGES_DISCARD] = "discard", NULL};
 
@@ -74,6 +75,7 @@ static const struct setting machine_rows[] = {
 	{ROW("nodes", SETTING_NUMBER, machine_spec, nodes), .min = 1, .max = 8, .initial = 1},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{ROW("msr", SETTING_LINE, machine_spec, msr), .max = 1023},
+	{ROW("map", SETTING_LINE, machine_spec, map), .max = 1023},
 	{.kind = SETTING_END},
 };
 

@@ -81,7 +81,8 @@ enum machine_iommu {
 	MACHINE_IOMMU_NONE,
 	MACHINE_IOMMU_VTD,
 	MACHINE_IOMMU_VTD_CACHING, /* in caching mode */
-	MACHINE_IOMMU_VTD_REGIONS  /* and firmware has memory that the test device must reach */
+	MACHINE_IOMMU_VTD_REGIONS, /* and firmware has memory that the test device must reach */
+	MACHINE_IOMMU_VTD_SEGMENTS /* and the test device is in PCI segment 1, with its own */
 };
 
 struct machine_spec {
@@ -102,6 +103,7 @@ struct machine_spec {
 	bool profile;          /* the emulator counts instructions: profile.h */
 	const char *option;
 	const char *msr; /* that firmware has set: boot_set_msrs */
+	const char *map; /* of memory, as firmware would hand it over: boot_check_map */
 };
 
 struct scenario_spec {

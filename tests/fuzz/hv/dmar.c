@@ -14,8 +14,11 @@
 
 static uint8_t bridges;
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+/* Those of odd segments are others. */
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate)
 {
+	unsigned bdf = (sbdf & 0xffff) ^ (sbdf >> 16 & 1) << 3;
+
 	*secondary = (uint8_t)((bdf >> 8) + 1 + (bdf >> 3 & 3));
 	*subordinate = (uint8_t)(*secondary + (bridges & 7));
 	return (bdf >> 3 & bridges) == 0;
@@ -55,7 +58,7 @@ static void ask_regions(const struct dmar *d, uint16_t bdf)
 {
 	static struct vtd_ranges all;
 	uint8_t regions[DMAR_REGIONS];
-	unsigned count = dmar_regions_of(d, 0, bdf, regions, DMAR_REGIONS);
+	unsigned count = dmar_regions_of(d, bdf & 1, bdf, regions, DMAR_REGIONS);
 
 	check(count <= d->region_count && (count == 0 || d->why == NULL));
 	all.count = 0;
@@ -117,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (how & 1 && size - 1 >= HEADER)
 		make_right(table, size - 1);
 	dmar_read(table, size - 1, &d);
+	dmar_follow(&d);
 	for (unsigned bdf = 0; bdf < 0x400; bdf += 3)
 		ask(&d, (uint16_t)bdf);
 	return 0;

@@ -19,7 +19,7 @@
 static uint8_t space[PCIE_CONFIG_SIZE], writable[PCIE_CONFIG_SIZE];
 static unsigned reads;
 
-uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t dev_pass_config_read(uint32_t bdf, unsigned offset, unsigned size)
 {
 	uint32_t v = 0;
 
@@ -106,7 +106,7 @@ static void make(unsigned count)
 	struct vpass_function f;
 
 	reads = 0;
-	if (vpass_physical_find(DEVICE, &p) != NULL)
+	if (vpass_physical_find(DEVICE, &p) != NULL || vpass_physical_ask(&p) != NULL)
 		return;
 	check(p.at >= PCIE_EXTENDED && p.at + PCIE_SRIOV_SIZE <= PCIE_CONFIG_SIZE);
 	if (vpass_physical_count(&p, count, count & 1) != NULL)
@@ -128,17 +128,36 @@ static uint32_t any_memory(uint64_t address)
 	return (uint32_t)(address >> 12);
 }
 
+/* A function of a range that is used is in its memory, and no other range has it. */
+static void range(const struct mcfg *m, const struct mcfg_range *r)
+{
+	uint32_t sbdf = PCI_SBDF(r->segment, PCI_BDF(r->last, 3, 1));
+	uint64_t at = 0;
+
+	if (m->why != NULL || r->why != NULL)
+		return;
+	check(mcfg_find(m, sbdf) == r && mcfg_address(m, sbdf, 0xffc, &at));
+	check(at >= mcfg_start(r) && at < mcfg_start(r) + mcfg_size(r));
+	check(mcfg_size(r) <= 256u << 20 && mcfg_start(r) + mcfg_size(r) <= UINT64_C(1) << 46);
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct mcfg_range *o = &m->ranges[i];
+
+		check(o == r || o->why != NULL ||
+			mcfg_start(o) >= mcfg_start(r) + mcfg_size(r) ||
+			mcfg_start(r) >= mcfg_start(o) + mcfg_size(o));
+	}
+}
+
 static void table(const uint8_t *data, size_t size)
 {
-	struct mcfg m;
-	uint64_t at;
+	static struct mcfg m;
 
 	mcfg_read(data, (uint32_t)size, &m);
-	check((m.why == NULL) == mcfg_address(&m, PCI_BDF(m.first, 3, 1), 0xffc, &at));
-	if (m.why == NULL)
-		check(at >= mcfg_start(&m) && at < mcfg_start(&m) + mcfg_size(&m) &&
-			mcfg_size(&m) <= 256u << 20);
-	(void)mcfg_check(&m, any_word, any_memory);
+	for (unsigned i = 0; i < m.count; i++)
+		range(&m, &m.ranges[i]);
+	mcfg_check(&m, any_word, any_memory);
+	for (unsigned i = 0; i < m.count; i++)
+		range(&m, &m.ranges[i]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -205,6 +205,7 @@ static uint16_t ioapic_source(void)
 	uint16_t source = 0;
 
 	dmar_read(t, acpi_size(t), &d);
+	dmar_follow(&d);
 	IOAPIC[0] = 0;
 	expect("the table DMAR has the IOAPIC",
 		dmar_ioapic(&d, (uint8_t)(IOAPIC[4] >> 24), &source) != DMAR_NONE, 1);

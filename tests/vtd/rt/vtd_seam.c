@@ -74,13 +74,15 @@ uint64_t vtd_seam_now(void)
 	return rdtsc_exact() / TICKS_PER_US;
 }
 
-uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint32_t sbdf, unsigned offset, unsigned size)
 {
-	return config_read(bdf, offset & ~3u) >> offset % 4 * 8 & UINT32_MAX >> (4 - size) * 8;
+	return config_read(PCI_SBDF_BDF(sbdf), offset & ~3u) >> offset % 4 * 8 &
+	       UINT32_MAX >> (4 - size) * 8;
 }
 
-bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+bool vtd_seam_bridge(uint32_t sbdf, uint8_t *secondary, uint8_t *subordinate)
 {
+	uint16_t bdf = PCI_SBDF_BDF(sbdf);
 	uint32_t buses = config_read(bdf, PCI_BRIDGE_PRIMARY);
 
 	if ((config_read(bdf, PCI_HEADER_TYPE) & HEADER_KIND) != IS_BRIDGE)
