@@ -12,12 +12,18 @@
 #include "vm/sched.h"
 #include "vtd/mcfg.h"
 
-#define KEPT_MAX (2 * PASSED_MAX) /* functions of VMs, and physical ones of such */
+#define KEPT_MAX  (2 * PASSED_MAX) /* functions of VMs, and physical ones of such */
+#define THERE_MAX 1024u
 
 static struct mcfg mcfg = {.why = "firmware's tables were not read"};
 static bool is_open;
 static uint16_t kept[KEPT_MAX];
 static unsigned kept_count;
+
+/* Functions of the machine, found once: looking at all places takes thousands of accesses. More
+ * than there is room for are looked for each time. */
+static uint32_t there[THERE_MAX];
+static unsigned there_count;
 
 void ecam_find(const uint8_t *rsdp, size_t size)
 {
@@ -118,16 +124,6 @@ static const struct mcfg_range *other(unsigned i, bool used)
 	return NULL;
 }
 
-bool ecam_buses(unsigned i, struct stray_buses *buses)
-{
-	const struct mcfg_range *r = i == 0 ? NULL : other(i - 1, true);
-
-	*buses = (struct stray_buses){.last = UINT8_MAX};
-	if (r != NULL)
-		*buses = (struct stray_buses){r->segment, r->first, r->last};
-	return i == 0 || r != NULL;
-}
-
 bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why)
 {
 	const struct mcfg_range *r = other(i, false);
@@ -149,12 +145,42 @@ const char *ecam_segment_why_not(uint16_t segment)
 	return "the table MCFG has nothing for it";
 }
 
-void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with)
+/* Number i of the buses that are looked at. */
+static bool buses_of(unsigned i, struct stray_buses *buses)
+{
+	const struct mcfg_range *r = i == 0 ? NULL : other(i - 1, true);
+
+	*buses = (struct stray_buses){.last = UINT8_MAX};
+	if (r != NULL)
+		*buses = (struct stray_buses){r->segment, r->first, r->last};
+	return i == 0 || r != NULL;
+}
+
+static void visit_all(void (*visit)(uint32_t sbdf, void *with), void *with)
 {
 	struct stray_buses buses;
 
-	for (unsigned i = 0; ecam_buses(i, &buses); i++)
+	for (unsigned i = 0; buses_of(i, &buses); i++)
 		strays_visit(&buses, visit, with);
+}
+
+static void note(uint32_t sbdf, void *with)
+{
+	(void)with;
+	if (there_count < THERE_MAX)
+		there[there_count] = sbdf;
+	there_count++;
+}
+
+void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with)
+{
+	if (there_count == 0)
+		visit_all(note, NULL);
+	if (there_count > THERE_MAX)
+		visit_all(visit, with);
+	else
+		for (unsigned i = 0; i < there_count; i++)
+			visit(there[i], with);
 }
 
 /* ---- after it was closed ---- */

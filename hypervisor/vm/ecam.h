@@ -26,13 +26,12 @@ void ecam_close(void);
 const char *ecam_why_not(unsigned bus);
 
 /*
- * While it is open: calls this for each function of the machine that is there, PCI_SBDF,
- * bridges too. Buses that are looked at so: number i of them, those of segment 0 first; false:
- * there are not so many.
+ * Calls this for each function of the machine that is there, PCI_SBDF, bridges too; while it is
+ * open, the first time.
  */
 void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with);
-bool ecam_buses(unsigned i, struct stray_buses *buses);
-/* Buses of other segments that firmware tells of, and why they are not among them. Likewise. */
+/* Buses of other segments that firmware tells of, and why functions there are not known.
+ * Number i of them; false: there are not so many. */
 bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why);
 /*
  * Why there are no buses at all of this segment, which is not 0; NULL: firmware tells of some.

@@ -119,10 +119,10 @@ void passed_hand_over(const struct scenario *s)
 
 /* ---- what goes on ---- */
 
-static void stop_on(const struct stray_buses *where, struct strays *s)
+static void stop(uint32_t sbdf, void *with)
 {
-	if (!iommu_holds_segment(where->segment))
-		strays_stop(where, judge, s);
+	if (!iommu_holds_segment(PCI_SBDF_SEGMENT(sbdf)))
+		strays_stop(sbdf, judge, with);
 }
 
 static void tell(const struct strays *s)
@@ -175,10 +175,8 @@ static void wait_for_virtual(void)
 void passed_stop_strays(void)
 {
 	struct strays s = {0};
-	struct stray_buses where;
 
-	for (unsigned i = 0; ecam_buses(i, &where); i++)
-		stop_on(&where, &s);
+	ecam_visit(stop, &s);
 	if (s.virtual != 0)
 		wait_for_virtual();
 	tell(&s);

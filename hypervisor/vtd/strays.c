@@ -94,31 +94,18 @@ static bool end_virtual(uint32_t sbdf)
 	return was & PCIE_SRIOV_ENABLE;
 }
 
-struct stopper {
-	stray_judge *judge;
-	struct strays *s;
-};
-
-static void stop(uint32_t sbdf, void *with)
+void strays_stop(uint32_t sbdf, stray_judge *judge, struct strays *all)
 {
-	struct stopper *all = with;
-	enum stray what = is_bridge(sbdf) ? STRAY_LEAVE : all->judge(sbdf);
+	enum stray what = is_bridge(sbdf) ? STRAY_LEAVE : judge(sbdf);
 	bool done = what == STRAY_STOP && clear(sbdf, PCI_COMMAND, PCI_COMMAND_MASTER);
 
 	if (what == STRAY_LEAVE)
 		return;
-	all->s->virtual += end_virtual(sbdf);
+	all->virtual += end_virtual(sbdf);
 	if (what == STRAY_VIRTUAL)
 		return;
 	done |= clear_in(sbdf, PCI_CAP_MSI, PCI_MSI_CONTROL, PCI_MSI_ENABLE);
 	done |= clear_in(sbdf, PCI_CAP_MSIX, PCI_MSIX_CONTROL, PCI_MSIX_ENABLE);
-	all->s->stopped += done;
-	all->s->stuck += what == STRAY_STOP && get(sbdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
-}
-
-void strays_stop(const struct stray_buses *where, stray_judge *judge, struct strays *all)
-{
-	struct stopper with = {.judge = judge, .s = all};
-
-	strays_visit(where, stop, &with);
+	all->stopped += done;
+	all->stuck += what == STRAY_STOP && get(sbdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
 }

@@ -32,14 +32,14 @@ struct stray_buses {
 
 /*
  * Takes bus mastering and messages away (PCI Local Bus Specification 3.0, 6.2.2 "Device
- * Control"; 6.8.1.3, 6.8.2.3 "Message Control"), of all functions there for which it is to be,
- * and adds them up. Bridges go on: what is behind them is looked at itself.
+ * Control"; 6.8.1.3, 6.8.2.3 "Message Control"), of a function, PCI_SBDF, that is there, if it
+ * is to be, and adds that up. Bridges go on: what is behind them is looked at itself.
  *
  * Virtual functions cannot be looked for, as their vendor reads as none (PCI Express Base
  * Specification 4.0, 9.3.4.1.1): who has them loses them (9.3.3.3.1). They are gone a second
  * later (PCIE_SRIOV_OFF_MS), and nobody may look at the capability before.
  */
-void strays_stop(const struct stray_buses *where, stray_judge *judge, struct strays *all);
+void strays_stop(uint32_t sbdf, stray_judge *judge, struct strays *all);
 
 /* Calls this for each function that is there, in the order of their numbers. */
 void strays_visit(

@@ -38,12 +38,17 @@ static enum stray judge(uint32_t sbdf)
 	return sbdf == left ? STRAY_LEAVE : sbdf == silenced ? STRAY_SILENCE : STRAY_STOP;
 }
 
+static void stop_one(uint32_t sbdf, void *with)
+{
+	strays_stop(sbdf, judge, with);
+}
+
 static struct strays stop_in(uint16_t segment, uint8_t first, uint8_t last)
 {
 	const struct stray_buses where = {segment, first, last};
 	struct strays s = {0};
 
-	strays_stop(&where, judge, &s);
+	strays_visit(&where, stop_one, &s);
 	return s;
 }
 
