@@ -101,6 +101,7 @@ bool boot_memory_map(const struct boot_info *info, uint64_t *cr3)
 		ok = map(*cr3, &info->ram[i]);
 	for (unsigned i = 0; i < info->module_count && ok; i++)
 		ok = map(*cr3, &info->modules[i].range);
+	ok = ok && map(*cr3, &info->block);
 	if (!ok) {
 		log_error("no memory for L0's page tables");
 		return false;
@@ -109,8 +110,11 @@ bool boot_memory_map(const struct boot_info *info, uint64_t *cr3)
 	return true;
 }
 
-/* To page boundaries outwards: who else is there is moved, too, or is L0, see keep_own. */
-static void give_back(struct boot_range r)
+/*
+ * To page boundaries outwards: who else is there is moved, too, or is L0, see keep_own. What
+ * the map does not have as usable was no memory of L0's before, either.
+ */
+static void give_back(const struct boot_info *info, struct boot_range r)
 {
 	uint64_t start = r.start & ~PAGE_MASK;
 	uint64_t end = (r.start + r.size + PAGE_MASK) & ~PAGE_MASK;
@@ -118,7 +122,14 @@ static void give_back(struct boot_range r)
 	if (r.size == 0)
 		return;
 	memset(direct_va((struct hpa){r.start}), 0, r.size);
-	page_add(start, end - start);
+	for (unsigned i = 0; i < info->ram_count; i++) {
+		uint64_t from = info->ram[i].start, to = from + info->ram[i].size;
+
+		from = from > start ? from : start;
+		to = to < end ? to : end;
+		if (from < to)
+			page_add(from, to - from);
+	}
 }
 
 static bool move(struct boot_range *r)
@@ -181,8 +192,8 @@ bool boot_memory_move(struct boot_info *info)
 		return false;
 	for (unsigned i = 0; i < info->module_count; i++)
 		if (same_range(old, i) == i)
-			give_back(old[i]);
-	give_back(block);
+			give_back(info, old[i]);
+	give_back(info, block);
 	keep_own();
 	return true;
 }

@@ -70,6 +70,23 @@ static void join_ram(struct boot_info *info, unsigned i)
 	}
 }
 
+/* Is all of that in one piece that is known? */
+static bool has_ram(const struct boot_info *info, uint64_t start, uint64_t length)
+{
+	unsigned low = 0, high = info->ram_count; /* before `low` all begin there or before */
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (info->ram[middle].start <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low != 0 && info->ram[low - 1].size >= length &&
+	       start - info->ram[low - 1].start <= info->ram[low - 1].size - length;
+}
+
 /*
  * Firmware cuts memory by what it was used for: what lies side by side, or twice, is one. Most
  * maps are sorted: then each place is found at once. When there is no more room the smallest
@@ -79,7 +96,7 @@ static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
 {
 	unsigned i = info->ram_count;
 
-	if (length == 0)
+	if (length == 0 || has_ram(info, start, length))
 		return;
 	if (i == BOOT_MAX_RANGES) {
 		unsigned least = smallest(info);
@@ -155,10 +172,13 @@ static void parse_mmap(
 		return;
 	}
 	for (uint32_t at = MMAP_HEADER; size - at >= MMAP_ENTRY; at += step) {
+		uint32_t type = get32(tag + at + 16);
 		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
 
 		if (length <= UINT64_MAX - start)
-			use(info, get32(tag + at + 16), start, length);
+			use(info, type, start, length);
+		else if (start + length == 0 && type != MMAP_RAM) /* to the end */
+			use(info, type, start, UINT64_MAX - start);
 		if (step > size - at)
 			break;
 	}

@@ -1766,6 +1766,8 @@ holes() { # FIRST STEP COUNT
 test_a_memory_map_of_a_thousand_odd_entries_is_believed_where_it_can_be() {
 	has_test_device || return 0
 	holes 0x7800000 0x5000 300 && holes 0x7600000 0x2000 200 && holes 0x6f00000 0x3000 100 || return 1
+	# Where the loader has put what it hands over, too.
+	expect 1 run --machine bochs --timeout 60 --l1 "$B/payload/hello.elf" --machine-map 0x100000+0x700000=2 && shows 'hello: VT-x offered' || return 1
 	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-map 0x1000=2 && one_line && shows "machine: 'map' is '0x1000=2': it must be START\+SIZE=TYPE"
 }
 

@@ -4,7 +4,7 @@
 #
 #   tests/selftests/run.sh [NAME...]   default: all rows of tests/selftests/list
 #
-# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a run, in seconds; 900), ARGS (more words for nestor run). One machine runs them
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a run, in seconds; 900), EACH (of a test, in seconds of L1's; 60), ARGS (more words for nestor run). One machine runs them
 # one after the other; a test at which it ends or hangs has failed, and a new one goes on after it. Logs: $B/test/selftests. What a test gives must
 # be what its row says. Ends with `N passed, N failed`; rows that are known to fail or are not run are told, and not counted.
 set -u
@@ -52,7 +52,7 @@ run_machine() {
 	local args=() first=1 got
 	read -r -a args <<<"${ARGS-}"
 	expect 0 run --l1 "$B/debian/vmlinuz" --initrd "$B/debian-selftests/selftests.cpio" --memory 1G --cpus 2 --ips 200000000 --timeout "$TIMEOUT" \
-		--cmdline "$LINUX quiet seconds=60 tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
+		--cmdline "$LINUX quiet seconds=${EACH-60} tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
 	while [ ${#left[@]} -gt 0 ]; do
 		got=$(outcome "${left[0]}")
 		[ "$got" != 'not reached' ] || [ -n "$first" ] || return

@@ -195,6 +195,55 @@ static void of_memory_in_pieces_the_largest_are_kept(void **state)
 	assert_true(at == UINT64_C(1) << 40);
 }
 
+/* What is there already takes nobody's place. */
+static void a_piece_that_comes_twice_takes_no_room(void **state)
+{
+	static uint8_t bytes[8 + 16 + 24 * (BOOT_MAX_RANGES + 3) + 8];
+	static struct boot_info info;
+	const uint64_t inside[3][2] = {
+		{0x103000, 0x2000}, {0x102000, 0x2000}, {0x102000, 0x4000}};
+
+	(void)state;
+	put32(bytes, sizeof(bytes));
+	put32(bytes + 8, 6);
+	put32(bytes + 12, sizeof(bytes) - 16);
+	put32(bytes + 16, 24);
+	put32(bytes + sizeof(bytes) - 4, 8);
+	for (unsigned i = 0; i < BOOT_MAX_RANGES + 3; i++) {
+		uint64_t at = 0x102000 + UINT64_C(0x10000) * i, size = i == 0 ? 0x4000 : 0x1000;
+		uint8_t *e = bytes + 24 + 24 * i;
+
+		memcpy(e, i < BOOT_MAX_RANGES ? &at : &inside[i - BOOT_MAX_RANGES][0], 8);
+		memcpy(e + 8, i < BOOT_MAX_RANGES ? &size : &inside[i - BOOT_MAX_RANGES][1], 8);
+		put32(e + 16, 1);
+	}
+	assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+	assert_int_equal(info.ram_count, BOOT_MAX_RANGES);
+	assert_int_equal(info.left_out, 0);
+}
+
+/* Its end is 2^64; one beyond that is nobody's word (see above). */
+static void what_is_not_usable_up_to_the_end_is_not_used(void **state)
+{
+	const uint64_t entries[3][3] = {{0x100000, 0x3ff00000, 1},
+		{0x20000000, UINT64_MAX - 0x1fffffff, 2}, {0x10000000, UINT64_MAX - 0x1000, 2}};
+	uint8_t bytes[8 + 16 + 24 * 3 + 8] = {0};
+	static struct boot_info info;
+
+	(void)state;
+	put32(bytes, sizeof(bytes));
+	put32(bytes + 8, 6);
+	put32(bytes + 12, sizeof(bytes) - 16);
+	put32(bytes + 16, 24);
+	put32(bytes + sizeof(bytes) - 4, 8);
+	for (unsigned i = 0; i < 3; i++)
+		memcpy(bytes + 24 + 24 * i, entries[i], 20);
+	assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+	assert_int_equal(info.ram_count, 1);
+	assert_true(info.ram[0].start == 0x100000 && info.ram[0].size == 0x1ff00000);
+	assert_int_equal(info.reserved_count, 1);
+}
+
 #define ENTRIES 4000
 
 /* Each odd one fills a gap; put in in an order that has nothing to do with where they are. */
@@ -476,6 +525,8 @@ int main(void)
 			of_more_reserved_memory_than_there_is_room_for_the_first_is_known),
 		cmocka_unit_test(no_byte_behind_the_block_is_read),
 		cmocka_unit_test(of_memory_in_pieces_the_largest_are_kept),
+		cmocka_unit_test(a_piece_that_comes_twice_takes_no_room),
+		cmocka_unit_test(what_is_not_usable_up_to_the_end_is_not_used),
 		cmocka_unit_test(pieces_in_any_order_are_sorted_and_joined_on_both_sides),
 		cmocka_unit_test(memory_of_which_the_map_says_two_things_is_not_used),
 		cmocka_unit_test(random_maps_have_the_memory_that_is_ram_and_nothing_else),
