@@ -21,7 +21,8 @@ void boot_memory_types(const struct boot_info *info);
 
 /*
  * Makes the boot address space, which has all RAM, the modules and the loader's block in the
- * direct map, and loads it. False, with a line in the log, when there is no memory for its tables.
+ * direct map, and loads it. False, with a line in the log, when there is no memory for its
+ * tables.
  */
 bool boot_memory_map(const struct boot_info *info, uint64_t *cr3);
 

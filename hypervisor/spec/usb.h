@@ -36,7 +36,7 @@
 
 /* UHCI Design Guide 1.1, 5.2.1 "LEGSUP": in configuration space; there are no semaphores. */
 #define USB_UHCI_LEGSUP  0xc0u
-#define USB_UHCI_SMIS    0x00bfu
+#define USB_UHCI_SMIS    0x00bfu /* and bit 5: writes to the A20 gate pass without one */
 #define USB_UHCI_PENDING 0x8f00u /* cleared by ones */
 #define USB_UHCI_PIRQ    0x2000u /* its interrupt is a pin's */
 

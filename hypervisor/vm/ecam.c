@@ -4,10 +4,13 @@
 #include "cpu/acpi.h"
 #include "cpu/log.h"
 #include "cpu/pci.h"
+#include "cpu/text_screen.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "spec/pci_find.h"
 #include "spec/pcie.h"
+#include "vm/iommu.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vtd/mcfg.h"
@@ -24,6 +27,7 @@ static unsigned kept_count;
  * than there is room for are looked for each time. */
 static uint32_t there[THERE_MAX];
 static unsigned there_count;
+static unsigned beyond; /* of PCI Express, on buses that MCFG does not have */
 
 void ecam_find(const uint8_t *rsdp, size_t size)
 {
@@ -54,6 +58,10 @@ static const char *map_range(const struct mcfg_range *r)
 
 	if (page_known(start.v, mcfg_size(r)))
 		return "it is in usable memory";
+	if (iommu_is_at(start.v, mcfg_size(r)))
+		return "an IOMMU has registers there";
+	if (text_screen_meets(start.v, mcfg_size(r)))
+		return "the screen is there";
 	return paging_map_direct(sched_boot_space, start, mcfg_size(r), PT_RW_DATA | PT_UC)
 		       ? NULL
 		       : "there is no memory for L0's page tables";
@@ -112,43 +120,60 @@ bool ecam_meets(uint64_t first, uint64_t size)
 
 /* ---- which functions there are ---- */
 
-/* Number i of those of other segments that are used, or are not. */
-static const struct mcfg_range *other(unsigned i, bool used)
+/* Number i of those of other segments that are used. */
+static const struct mcfg_range *other(unsigned i)
 {
-	for (unsigned k = 0; k < mcfg.count && mcfg.why == NULL; k++) {
-		const struct mcfg_range *r = &mcfg.ranges[k];
-
-		if (r->segment != 0 && (r->why == NULL) == used && i-- == 0)
-			return r;
-	}
+	for (unsigned k = 0; k < mcfg.count && mcfg.why == NULL; k++)
+		if (mcfg.ranges[k].segment != 0 && mcfg.ranges[k].why == NULL && i-- == 0)
+			return &mcfg.ranges[k];
 	return NULL;
+}
+
+const char *ecam_refused(void)
+{
+	return mcfg.there ? mcfg.why : NULL;
+}
+
+/* Entries that are used have all buses of it. */
+static bool is_elsewhere(const struct mcfg_range *r)
+{
+	for (unsigned bus = r->first; bus <= r->last; bus++)
+		if (mcfg_find(&mcfg, PCI_SBDF(r->segment, PCI_BDF(bus, 0, 0))) == NULL)
+			return false;
+	return true;
 }
 
 bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why)
 {
-	const struct mcfg_range *r = other(i, false);
+	for (unsigned k = 0; k < mcfg.count && mcfg.why == NULL; k++) {
+		const struct mcfg_range *r = &mcfg.ranges[k];
 
-	if (r == NULL)
-		return false;
-	*buses = (struct stray_buses){r->segment, r->first, r->last};
-	*why = r->why;
-	return true;
+		if (r->why == NULL || is_elsewhere(r) || i-- != 0)
+			continue;
+		*buses = (struct stray_buses){r->segment, r->first, r->last};
+		*why = r->why;
+		return true;
+	}
+	return false;
+}
+
+unsigned ecam_beyond(void)
+{
+	return beyond;
 }
 
 const char *ecam_segment_why_not(uint16_t segment)
 {
-	if (mcfg.why != NULL)
-		return mcfg.why;
 	for (unsigned i = 0; i < mcfg.count; i++)
 		if (mcfg.ranges[i].segment == segment)
 			return NULL;
-	return "the table MCFG has nothing for it";
+	return mcfg.there ? "the table MCFG has nothing for it" : mcfg.why;
 }
 
 /* Number i of the buses that are looked at. */
 static bool buses_of(unsigned i, struct stray_buses *buses)
 {
-	const struct mcfg_range *r = i == 0 ? NULL : other(i - 1, true);
+	const struct mcfg_range *r = i == 0 ? NULL : other(i - 1);
 
 	*buses = (struct stray_buses){.last = UINT8_MAX};
 	if (r != NULL)
@@ -167,6 +192,8 @@ static void visit_all(void (*visit)(uint32_t sbdf, void *with), void *with)
 static void note(uint32_t sbdf, void *with)
 {
 	(void)with;
+	beyond += mcfg.why == NULL && mcfg_find(&mcfg, sbdf) == NULL &&
+		  pci_find(ecam_read, sbdf, PCI_CAP_EXPRESS) != 0;
 	if (there_count < THERE_MAX)
 		there[there_count] = sbdf;
 	there_count++;

@@ -30,9 +30,15 @@ const char *ecam_why_not(unsigned bus);
  * open, the first time.
  */
 void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with);
-/* Buses of other segments that firmware tells of, and why functions there are not known.
- * Number i of them; false: there are not so many. */
+/* Why nothing of firmware's table is used; NULL: it is, or there is none. After ecam_open. */
+const char *ecam_refused(void);
+/*
+ * Buses of which firmware's table has an entry that is not used, and why: number i of them;
+ * false: there are not so many. Of segment 0 the first 256 bytes are reached all the same.
+ */
 bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why);
+/* Functions of PCI Express on buses of segment 0 that the table does not have. After a visit. */
+unsigned ecam_beyond(void);
 /*
  * Why there are no buses at all of this segment, which is not 0; NULL: firmware tells of some.
  */

@@ -210,6 +210,15 @@ bool iommu_map(uint64_t cr3)
 	return true;
 }
 
+bool iommu_is_at(uint64_t start, uint64_t size)
+{
+	for (unsigned i = 0; i < iommu_dmar.unit_count && iommu_dmar.why == NULL; i++)
+		if (start < iommu_dmar.units[i].registers + PAGE_SIZE &&
+			iommu_dmar.units[i].registers < start + size)
+			return true;
+	return false;
+}
+
 bool iommu_meets(uint64_t start, uint64_t size)
 {
 	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)

@@ -45,6 +45,8 @@ void iommu_stop(void);
 /* Their registers, in another address space: all of those that L0 runs in have them. */
 bool iommu_map(uint64_t cr3);
 
+/* Does firmware say that registers of a unit begin in that memory? After iommu_read. */
+bool iommu_is_at(uint64_t start, uint64_t size);
 /* Are registers of a unit that is used there, or memory that firmware's devices reach? */
 bool iommu_meets(uint64_t start, uint64_t size);
 

@@ -142,6 +142,28 @@ static void tell(const struct strays *s)
 			s->virtual, s->virtual == 1 ? "" : "s");
 }
 
+/* Of segment 0 functions are reached by ports, but not all of what they have. */
+static const char *what_may(uint16_t segment)
+{
+	return segment == 0 ? "virtual functions that firmware has left on"
+			    : "what firmware has left running there";
+}
+
+static void tell_lost_table(void)
+{
+	const char *why = ecam_refused();
+
+	if (why != NULL && !iommu_holds_segment(0))
+		log_warn("virtual functions that firmware has left on, and all functions of "
+			 "segments other than 0, may reach all memory: the table MCFG is not "
+			 "used: %s",
+			why);
+	if (ecam_beyond() != 0 && !iommu_holds_segment(0))
+		log_warn("virtual functions that firmware has left on may reach all memory: "
+			 "the table MCFG does not have the buses of %u functions",
+			ecam_beyond());
+}
+
 /* What can neither be looked at nor is blocked. */
 static void tell_lost(void)
 {
@@ -149,17 +171,17 @@ static void tell_lost(void)
 	const char *why;
 	uint16_t segment;
 
+	tell_lost_table();
 	for (unsigned i = 0; ecam_lost(i, &b, &why); i++)
 		if (!iommu_holds_segment(b.segment))
-			log_warn("PCI segment %u, buses %02x to %02x: what firmware has left "
-				 "running there may reach all memory: %s",
-				b.segment, b.first, b.last, why);
+			log_warn("PCI segment %u, buses %02x to %02x: %s may reach all memory: "
+				 "the table MCFG's entry is not used: %s",
+				b.segment, b.first, b.last, what_may(b.segment), why);
 	for (unsigned i = 0; iommu_segment(i, &segment); i++) {
 		why = segment == 0 ? NULL : ecam_segment_why_not(segment);
 		if (why != NULL && !iommu_holds_segment(segment))
-			log_warn("PCI segment %u: what firmware has left running there may "
-				 "reach all memory: %s",
-				segment, why);
+			log_warn("PCI segment %u: %s may reach all memory: %s", segment,
+				what_may(segment), why);
 	}
 }
 

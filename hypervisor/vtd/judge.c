@@ -5,7 +5,7 @@
 
 /*
  * What firmware does with a device by DMA goes on when a VM has it, but of USB controllers,
- * which it has given up by then.
+ * for which it was asked, or which do not work, by then.
  */
 const char *vtd_judge_function(
 	const struct dmar *d, const struct vtd_unit *u, uint16_t bdf, bool through)

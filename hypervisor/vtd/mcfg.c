@@ -45,18 +45,47 @@ static void read_entry(const uint8_t *e, struct mcfg_range *r)
 		.first = e[FIRST],
 		.last = e[LAST]};
 	r->why = why_not(r);
+	r->wrong = r->why != NULL;
 }
 
-/* The right one of two is not told apart from one that is wrong: neither is used. */
-static void compare(struct mcfg_range *a, struct mcfg_range *b)
+/* Two that cannot both be right. */
+static const char *why_not_both(const struct mcfg_range *a, const struct mcfg_range *b)
 {
-	if (a->first > a->last || b->first > b->last)
-		return;
 	if (a->segment == b->segment && a->first <= b->last && b->first <= a->last)
-		a->why = b->why = "another entry has buses of it, too";
-	else if (mcfg_start(a) < mcfg_start(b) + mcfg_size(b) &&
-		 mcfg_start(b) < mcfg_start(a) + mcfg_size(a))
-		a->why = b->why = "another entry has its memory, too";
+		return "another entry has buses of it, too";
+	if (mcfg_start(a) < mcfg_start(b) + mcfg_size(b) &&
+		mcfg_start(b) < mcfg_start(a) + mcfg_size(a))
+		return "another entry has its memory, too";
+	return NULL;
+}
+
+/*
+ * The right one of two is not told apart from one that is wrong: neither is used. What is wrong
+ * in itself speaks against nobody.
+ */
+static void compare_all(struct mcfg *m)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		for (unsigned k = 0; k < i; k++) {
+			struct mcfg_range *a = &m->ranges[k], *b = &m->ranges[i];
+			const char *why = a->wrong || b->wrong ? NULL : why_not_both(a, b);
+
+			if (why != NULL)
+				a->why = b->why = why;
+		}
+}
+
+/* An entry that comes twice is one. */
+static bool is_known(const struct mcfg *m, const struct mcfg_range *r)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct mcfg_range *k = &m->ranges[i];
+
+		if (k->base == r->base && k->segment == r->segment && k->first == r->first &&
+			k->last == r->last)
+			return true;
+	}
+	return false;
 }
 
 static const char *read_table(const uint8_t *table, uint32_t length, struct mcfg *m)
@@ -67,17 +96,20 @@ static const char *read_table(const uint8_t *table, uint32_t length, struct mcfg
 		return "it has no entries";
 	if ((length - ENTRIES) / ENTRY > MCFG_RANGES)
 		return "it has more entries than Nestor has room for";
-	for (uint32_t at = ENTRIES; at < length; at += ENTRY)
-		read_entry(table + at, &m->ranges[m->count++]);
-	for (unsigned i = 0; i < m->count; i++)
-		for (unsigned k = 0; k < i; k++)
-			compare(&m->ranges[k], &m->ranges[i]);
+	for (uint32_t at = ENTRIES; at < length; at += ENTRY) {
+		struct mcfg_range *r = &m->ranges[m->count];
+
+		read_entry(table + at, r);
+		m->count += !is_known(m, r);
+	}
+	compare_all(m);
 	return NULL;
 }
 
 void mcfg_read(const uint8_t *table, uint32_t length, struct mcfg *m)
 {
 	m->count = 0;
+	m->there = table != NULL;
 	m->why = table == NULL ? "firmware has no such table" : read_table(table, length, m);
 }
 
@@ -116,13 +148,13 @@ bool mcfg_address(const struct mcfg *m, uint32_t sbdf, unsigned offset, uint64_t
 }
 
 /* How many functions were compared. */
-static unsigned compare_bus(struct mcfg *m, const struct mcfg_range *r,
+static unsigned compare_bus(struct mcfg *m, const struct mcfg_range *r, unsigned bus,
 	uint32_t (*by_ports)(uint16_t bdf), uint32_t (*by_memory)(uint64_t address))
 {
 	unsigned seen = 0;
 
 	for (unsigned device = 0; device < PCI_DEVICES; device++) {
-		uint16_t bdf = PCI_BDF(r->first, device, 0);
+		uint16_t bdf = PCI_BDF(bus, device, 0);
 		uint32_t word = by_ports(bdf);
 
 		if ((word & PCI_NO_VENDOR) == PCI_NO_VENDOR)
@@ -140,8 +172,13 @@ void mcfg_check(struct mcfg *m, uint32_t (*by_ports)(uint16_t bdf),
 	for (unsigned i = 0; i < m->count && m->why == NULL; i++) {
 		struct mcfg_range *r = &m->ranges[i];
 
-		if (r->segment == 0 && r->why == NULL &&
-			compare_bus(m, r, by_ports, by_memory) == 0)
-			r->why = "its first bus has no function to compare with the ports";
+		unsigned bus = r->first;
+
+		if (r->segment != 0 || r->why != NULL)
+			continue;
+		while (bus <= r->last && compare_bus(m, r, bus, by_ports, by_memory) == 0)
+			bus++;
+		if (bus > r->last)
+			r->why = "its buses have no function to compare with the ports";
 	}
 }

@@ -14,6 +14,7 @@
 /* Buses of a segment. */
 struct mcfg_range {
 	const char *why; /* it is not used; or NULL */
+	bool wrong;      /* in itself */
 	uint64_t base;   /* of bus 0, though the first bus may be another */
 	uint16_t segment;
 	uint8_t first, last;
@@ -21,6 +22,7 @@ struct mcfg_range {
 
 struct mcfg {
 	const char *why; /* nothing of the table is used; or NULL */
+	bool there;      /* firmware has one */
 	unsigned count;
 	struct mcfg_range ranges[MCFG_RANGES];
 };
@@ -42,7 +44,7 @@ bool mcfg_address(const struct mcfg *m, uint32_t sbdf, unsigned offset, uint64_t
 
 /*
  * Whether the memory of segment 0 shows the functions that mechanism 1 shows: those of each
- * range's first bus are compared by what they are, read by these two, each word once. What has
+ * range's first bus that has any are compared by what they are, read by these two, each word once. What has
  * nothing to compare is not used; of a table that is wrong there, nothing is. Mechanism 1
  * reaches no other segment, so that ranges of others are as good as the table.
  */

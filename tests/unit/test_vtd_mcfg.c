@@ -117,9 +117,32 @@ static void refused_alone(uint64_t base, unsigned buses, const char *words)
 	assert_true(mcfg_address(&m, PCI_SBDF(9, 0), 0, &at) && at == HIGH);
 }
 
+/* Beside the right one of the same buses: as firmware that has room for more than it uses. */
+static void refused_beside(uint64_t base, const char *words)
+{
+	uint64_t at;
+
+	for (unsigned n = 0; n < 2; n++) {
+		entry(n, base, 0, 0xff00);
+		entry(1 - n, BASE, 0, 0x7f00);
+		read_entries(2);
+		assert_true(has(m.ranges[n].why, words));
+		assert_true(mcfg_address(&m, 0, 0, &at) && at == BASE);
+	}
+}
+
 static void an_entry_that_is_wrong_takes_no_other_one_with_it(void **state)
 {
+	uint64_t at;
+
 	(void)state;
+	refused_beside(0, "multiple of 1 MiB");
+	refused_beside(UINT64_C(0xfff) << 52, "further up");
+	entry(0, BASE, 0, 0x7f00);
+	entry(1, BASE, 0, 0x7f00); /* the same, twice */
+	read_entries(2);
+	assert_int_equal(m.count, 1);
+	assert_true(mcfg_address(&m, 0, 0, &at) && at == BASE);
 	refused_alone(BASE, 0x0102, "behind its last");
 	refused_alone(BASE + 0x1000, 0xff00, "multiple of 1 MiB");
 	refused_alone(0, 0xff00, "multiple of 1 MiB");
@@ -157,20 +180,21 @@ static void entries_for_the_same_buses_or_the_same_memory_are_not_used(void **st
 /* ---- compared with the ports ---- */
 
 static uint32_t words[32];
+static unsigned inhabited; /* the bus that has these */
 static uint64_t lies_at;
 static unsigned looked;
 
 static uint32_t by_ports(uint16_t bdf)
 {
-	assert_int_equal(PCI_BDF_BUS(bdf), 1);
-	return words[PCI_BDF_DEVICE(bdf)];
+	assert_true(PCI_BDF_BUS(bdf) >= 1);
+	return PCI_BDF_BUS(bdf) == inhabited ? words[PCI_BDF_DEVICE(bdf)] : UINT32_MAX;
 }
 
 static uint32_t by_memory(uint64_t address)
 {
 	looked++;
-	assert_true(address >= BASE + (1u << 20) && address < BASE + (2u << 20));
-	return address == lies_at ? 0 : words[(address - BASE - (1u << 20)) >> 15];
+	assert_true((address - BASE) >> 20 == inhabited);
+	return address == lies_at ? 0 : words[(address - BASE) >> 15 & 31];
 }
 
 static void memory_that_does_not_show_what_the_ports_do_is_not_used(void **state)
@@ -184,6 +208,7 @@ static void memory_that_does_not_show_what_the_ports_do_is_not_used(void **state
 	for (unsigned i = 0; i < 32; i++)
 		words[i] = UINT32_MAX;
 	lies_at = 0;
+	inhabited = 1;
 	mcfg_check(&m, by_ports, by_memory);
 	expect_refused(0, "no function");
 	assert_int_equal(looked, 0);
@@ -194,7 +219,11 @@ static void memory_that_does_not_show_what_the_ports_do_is_not_used(void **state
 	mcfg_check(&m, by_ports, by_memory);
 	assert_null(m.why);
 	assert_null(m.ranges[0].why);
-	lies_at = BASE + (1u << 20) + (31u << 15);
+	inhabited = 0xff;
+	read_entries(2);
+	mcfg_check(&m, by_ports, by_memory);
+	assert_null(m.ranges[0].why);
+	lies_at = BASE + (0xffu << 20) + (31u << 15);
 	mcfg_check(&m, by_ports, by_memory);
 	expect_why("does not show");
 	assert_false(mcfg_address(&m, PCI_SBDF(1, PCI_BDF(1, 0, 0)), 0, &at));
