@@ -37,7 +37,7 @@ const char *ecam_refused(void);
  * false: there are not so many. Of segment 0 the first 256 bytes are reached all the same.
  */
 bool ecam_lost(unsigned i, struct stray_buses *buses, const char **why);
-/* Functions of PCI Express on buses of segment 0 that the table does not have. After a visit. */
+/* Functions of PCI Express on buses of segment 0 that it does not have. After a visit. */
 unsigned ecam_beyond(void);
 /*
  * Why there are no buses at all of this segment, which is not 0; NULL: firmware tells of some.

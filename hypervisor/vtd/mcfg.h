@@ -44,9 +44,9 @@ bool mcfg_address(const struct mcfg *m, uint32_t sbdf, unsigned offset, uint64_t
 
 /*
  * Whether the memory of segment 0 shows the functions that mechanism 1 shows: those of each
- * range's first bus that has any are compared by what they are, read by these two, each word once. What has
- * nothing to compare is not used; of a table that is wrong there, nothing is. Mechanism 1
- * reaches no other segment, so that ranges of others are as good as the table.
+ * range's first bus that has any are compared by what they are, read by these two, each word
+ * once. What has nothing to compare is not used; of a table that is wrong there, nothing is.
+ * Mechanism 1 reaches no other segment, so that ranges of others are as good as the table.
  */
 void mcfg_check(struct mcfg *m, uint32_t (*by_ports)(uint16_t bdf),
 	uint32_t (*by_memory)(uint64_t address));

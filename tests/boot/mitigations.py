@@ -22,8 +22,10 @@ LOOKED_AT = {  # of an action: what must have been looked at
     "CLEAR_REGS": ["exits"], "CLEAR_HISTORY": ["exits"], "TSX_OFF": ["CPUs"], "MCU_OPT": ["CPUs"],
 }
 ELSEWHERE = {"THUNKS", "SMALL_CODE"}  # tests/checks/branches.sh, and exits of a guest
+EXIT_TRIPLE_FAULT, EXIT_INIT, EXIT_SIPI = 2, 3, 4
 EXIT_VMLAUNCH, EXIT_VMRESUME, EXIT_WRMSR = 20, 24, 32
 MAY_ASK = (EXIT_VMLAUNCH, EXIT_VMRESUME, EXIT_WRMSR)
+MAY_CHANGE = (EXIT_TRIPLE_FAULT, EXIT_INIT, EXIT_SIPI, EXIT_VMLAUNCH, EXIT_VMRESUME, EXIT_WRMSR)
 
 
 def rows_of_table():
@@ -78,6 +80,7 @@ class Cpu:
         self.last = None             # the last guest
         self.vmcs = None
         self.flushes = self.barriers = 0
+        self.guests = None           # IA32_SPEC_CTRL that the guest must find, if that is known
 
 
 class Core:
@@ -107,6 +110,7 @@ class Judge:
         self.wants_l2 = {}           # address space: vCPUs that have executed VMLAUNCH and were not entered since
         self.level = {}              # vCPU: level that it was entered at last
         self.reason = {}             # vCPU: its last exit's
+        self.spec_ctrl = {}          # vCPU: IA32_SPEC_CTRL at its last exit
         self.seen = collections.Counter()
         self.kept = 0
 
@@ -133,14 +137,17 @@ class Judge:
     def entry(self, c, tick, space, vmcs):
         vcpu, level = guest = self.guest_of(c, space, vmcs)
         self.check(not c.exited, "an entry before the first predicted branch")
-        if not c.entered:
-            self.first_entry(c)
+        self.seen["CPUs"] += not c.entered
+        self.settings(c)
         self.buffers(c, tick)
         self.check(c.spec_ctrl == self.host, f"L0 has IA32_SPEC_CTRL {c.spec_ctrl:x}")
         self.turn_of_core(c, space)
         self.flushed(c, space, self.reason.get(vcpu) in MAY_ASK)
         self.barrier(c, vcpu, level)
         self.of_core(c, space)
+        # What a guest has in IA32_SPEC_CTRL is there again, but where L0 has changed it for it.
+        same = self.level.get(vcpu) == level and self.reason.get(vcpu) not in MAY_CHANGE
+        c.guests = self.spec_ctrl.get(vcpu) if same else None
         c.trained.add(guest)
         c.last, c.vmcs = guest, vmcs
         self.level[vcpu] = level
@@ -168,8 +175,7 @@ class Judge:
         core.last = c.space = space
         c.turns = core.turns
 
-    def first_entry(self, c):
-        self.seen["CPUs"] += 1
+    def settings(self, c):
         self.check(c.tsx == (3 if "TSX_OFF" in self.does else 0), f"IA32_TSX_CTRL is {c.tsx:x}")
         off = c.mcu & (1 | (0 if c.mcu >> 5 & 1 else 1 << 4))
         if "MCU_OPT" in self.does:
@@ -219,10 +225,17 @@ class Judge:
         self.check(c.in_guest and vmcs == c.vmcs, "an exit without an entry")
         c.in_guest, c.exited, c.written = False, True, False
         vcpu, level = self.owner[vmcs][1:]
+        self.restored(c)
+        self.spec_ctrl[vcpu] = c.spec_ctrl
         self.reason[vcpu] = reason
         if level == 1 and reason in (EXIT_VMLAUNCH, EXIT_VMRESUME):
             self.wants_l2[self.owner[vmcs][0]].add(vcpu)
         self.seen["exits"] += 1
+
+    def restored(self, c):
+        self.check(c.guests in (None, c.spec_ctrl), f"the guest has IA32_SPEC_CTRL {c.spec_ctrl:x}, not its own")
+        self.seen["guests with IA32_SPEC_CTRL of their own"] += bool(c.guests) and c.guests != self.host
+        c.guests = None
 
     def predicted(self, c, words):
         calls, taken, fenced, kept = int(words[1]), int(words[3]), words[4] == "fenced", int(words[6], 16)
@@ -251,11 +264,11 @@ class Judge:
             c.tsx = value
         elif msr == MCU_OPT_CTRL:
             c.mcu = value
-        elif msr == PRED_CMD:
-            c.trained, c.barriers = set(), c.barriers + (value & 1)
+        elif msr == PRED_CMD and value & 1:  # 0 commands nothing
+            c.trained, c.barriers = set(), c.barriers + 1
             c.core.trained = c.core.others(c)
-        elif msr == FLUSH_CMD:
-            c.spaces, c.flushes = {space}, c.flushes + (value & 1)
+        elif msr == FLUSH_CMD and value & 1:
+            c.spaces, c.flushes = {space}, c.flushes + 1
             c.core.spaces = c.core.others(c)
 
     def record(self, line):
@@ -270,6 +283,7 @@ class Judge:
             msr, value = int(words[0], 16), int(words[1], 16)
             if level == "guest":  # its own, until the exit
                 if msr == SPEC_CTRL:
+                    self.restored(c)
                     c.spec_ctrl = value
                 return
             c.in_guest = c.in_guest and words[2] == "list"

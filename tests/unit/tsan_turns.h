@@ -13,8 +13,10 @@
 
 static inline void give_turn(void)
 {
-	static _Thread_local uint64_t state = 1;
+	static _Thread_local uint64_t state;
 
+	if (state == 0) /* each thread its own */
+		state = (uintptr_t)&state;
 	state = state * 6364136223846793005u + 1442695040888963407u;
 	if (state >> 58 == 0)
 		thrd_sleep(&(struct timespec){.tv_nsec = 1000}, NULL);

@@ -88,10 +88,10 @@ static inline uint64_t ticks_now(const unsigned char *cpu)
 	       (uint32_t)place(cpu, ICOUNT) - (uint32_t)place(cpu, SYNCED);
 }
 
-/* Ends Bochs. */
+/* Ends Bochs, in the words by which the tool finds what it has to say. */
 static inline __attribute__((noreturn)) void plugin_fail(const char *name, const char *why)
 {
-	fprintf(stderr, "%s: %s\n", name, why);
+	fprintf(stderr, "Bochs is exiting with the following message:\n%s: %s\n", name, why);
 	exit(1);
 }
 
@@ -103,6 +103,9 @@ static inline void hook_lead(void (*from)(void), void *to, const char *name)
 	uintptr_t page = (uintptr_t)from & ~(uintptr_t)0xfff;
 	unsigned char *code = (unsigned char *)(uintptr_t)from;
 
+	if (memcmp(code, jump, sizeof(jump)) == 0)
+		plugin_fail(name, "there is another plugin that watches the processor "
+				  "(nestorprof is that of --profile)");
 	if (memcmp(code, empty, sizeof(empty)) != 0)
 		plugin_fail(name, "not the Bochs that is known");
 	if (mprotect((void *)page, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)

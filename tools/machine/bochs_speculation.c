@@ -13,6 +13,10 @@
 #define _GNU_SOURCE
 #include "bochs_speculation.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+
 #include "bochs_hooks.h"
 #include "bochs_patch.h"
 
@@ -25,6 +29,9 @@
 
 /* CPUID.(7,0).EDX: SRBDS_CTRL and MD_CLEAR, IBRS_IBPB to ARCH_CAPABILITIES, and SSBD. */
 #define EDX_OURS 0xbc000600u
+
+#define EDX2_OURS 0x0000001fu /* PSFD to BHI_CTRL */
+#define MCU_OURS  0x00000039u
 
 #define MCU_GDS_MITG_DIS  (1ull << 4)
 #define MCU_GDS_MITG_LOCK (1ull << 5)
@@ -237,35 +244,64 @@ static void replace_leaf(void *self)
 
 /* ---- the plugin ---- */
 
-static bool take(const char **at, const char *name, uint64_t *value)
-{
-	size_t length = strlen(name);
-	char *end;
+static const struct {
+	const char *name;
+	uint64_t *value;
+	uint64_t bits; /* that there are */
+} parts[] = {
+	{"edx", &processor.edx, EDX_OURS},
+	{"edx2", &processor.edx2, EDX2_OURS},
+	{"caps", &processor.caps, UINT64_MAX},
+	{"signature", &processor.signature, UINT32_MAX},
+	{"mcu", &processor.mcu, MCU_OURS},
+};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
 
-	if (strncmp(*at, name, length) != 0)
-		return false;
-	*value = strtoull(*at + length, &end, 16);
-	if (end == *at + length || (*end != '\0' && *end != ','))
-		plugin_fail(SPECULATION_NAME, *at);
-	*at = end + (*end == ',');
-	return true;
+static void refuse(const char *at, const char *why)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "NESTOR_SPECULATION: '%.*s': %s", (int)strcspn(at, ","),
+		at, why);
+	plugin_fail(SPECULATION_NAME, text);
+}
+
+/* One part NAME=HEX; returns what is behind it. */
+static const char *take(const char *at)
+{
+	size_t length = strcspn(at, "=,"), i = 0;
+	char text[64], *end = NULL;
+
+	while (i < PARTS &&
+		(strlen(parts[i].name) != length || strncmp(at, parts[i].name, length) != 0))
+		i++;
+	if (i == PARTS || at[length] != '=')
+		refuse(at, "it must be edx=, edx2=, caps=, signature= or mcu= and a number in "
+			   "hexadecimal, or trace= and a file, which is the last");
+	errno = 0;
+	*parts[i].value = strtoull(at + length + 1, &end, 16);
+	if (!isxdigit((unsigned char)at[length + 1]) || (*end != '\0' && *end != ','))
+		refuse(at, "it must be a number in hexadecimal");
+	if (errno != 0 || *parts[i].value & ~parts[i].bits) {
+		snprintf(text, sizeof(text), "it must be bits of %" PRIx64, parts[i].bits);
+		refuse(at, text);
+	}
+	processor.given |= parts[i].value == &processor.edx;
+	return end + (*end == ',');
 }
 
 /* NESTOR_SPECULATION: NAME=HEX,NAME=HEX,...,trace=FILE; each may be left out. */
 static void take_options(const char *at)
 {
-	while (*at != '\0' && strncmp(at, "trace=", 6) != 0) {
-		if (take(&at, "edx=", &processor.edx))
-			processor.given = true;
-		else if (!take(&at, "edx2=", &processor.edx2) &&
-			 !take(&at, "caps=", &processor.caps) &&
-			 !take(&at, "signature=", &processor.signature) &&
-			 !take(&at, "mcu=", &processor.mcu))
-			plugin_fail(SPECULATION_NAME, at);
-	}
-	if (!processor.given &&
-		(processor.edx2 | processor.caps | processor.signature | processor.mcu) != 0)
-		plugin_fail(SPECULATION_NAME, "NESTOR_SPECULATION has no edx");
+	const char *all = at;
+
+	while (*at != '\0' && strncmp(at, "trace=", 6) != 0)
+		at = take(at);
+	if (!processor.given && at != all)
+		refuse(all, "without edx= the processor is the model's, and only trace= can be "
+			    "there");
+	if (*at != '\0' && at[6] == '\0')
+		refuse(at, "it must be the name of a file");
 	if (*at != '\0')
 		trace_start(at + 6);
 }
