@@ -171,6 +171,9 @@ UNIT_EXTRA_test_vm_translations_own := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm
 	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c) hypervisor/vmx/ept.c \
 	$(addprefix hypervisor/mm/, node.c page.c paging.c pool.c)
 UNIT_FLAGS_test_vm_translations_own := -Itests/unit/hw -D_DEFAULT_SOURCE -Wl,--wrap=spin_unlock,--wrap=page_alloc,--wrap=page_alloc_most,--wrap=page_free
+UNIT_EXTRA_test_vm_translations_view := $(addprefix hypervisor/vm/, apicv.c debugger_pages.c translations.c) \
+	$(addprefix hypervisor/vmx/, ept.c flush.c) hypervisor/mm/pool.c hypervisor/cpu/lock.c hypervisor/cpu/config.c
+UNIT_FLAGS_test_vm_translations_view := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
 	$(addprefix hypervisor/lib/, text.c fmt.c idle.c) $(wildcard hypervisor/nested/caps*.c)

@@ -78,29 +78,9 @@ static void judge(const struct vm *vm, uint64_t gpa, uint64_t hpa)
 	CHECK(hpa == vm->ram->chunk[i].frame * CHUNK_SIZE + gpa % CHUNK_SIZE);
 }
 
-/* From this table down; what is met is cached. False: an EPT violation. */
-static bool walk(struct tlb *t, struct tlb_entry e, uint64_t gpa, struct tlb_entry *page)
+static uint64_t tlb_age(uint64_t hpa)
 {
-	for (;;) {
-		uint64_t entry, span = tlb_span(e.level);
-
-		CHECK(linear_age(e.hpa) == e.origin.time);
-		entry = ((const uint64_t *)direct_va((struct hpa){e.hpa}))[gpa / span & 511];
-		if (!(entry & EPT_RWX))
-			return false;
-		e.hpa = entry & EPT_ADDRESS;
-		e.gpa = gpa & ~(span - 1);
-		if (e.level == 1 || entry & EPT_LARGE)
-			break;
-		e.level--;
-		e.origin.time = linear_age(e.hpa);
-		tlb_add(t, &e);
-	}
-	e.kind = TLB_PAGE;
-	e.origin.time = 0;
-	*page = e;
-	tlb_add(t, page);
-	return true;
+	return linear_age(hpa);
 }
 
 /* Its vCPU accesses RAM by whatever the processor could use. False: an EPT violation. */
@@ -108,33 +88,23 @@ static bool guest_access(struct model *m, uint64_t gpa)
 {
 	const struct vm *vm = m->guest->vm;
 	const struct ept *e = m->in_l2 ? &ept02[vm->id] : &vm->ept01;
-	struct tlb_entry page,
-		top = {.kind = TLB_TABLE,
-			.level = 4,
-			.vpid = (uint16_t)(vm->first_vpid + m->guest->index * VPIDS_PER_VCPU +
-					   m->in_l2),
-			.ep4ta = e->eptp & EPT_ADDRESS,
-			.hpa = e->eptp & EPT_ADDRESS,
-			.origin = {.time = linear_age(e->eptp & EPT_ADDRESS)}};
-	uint16_t vpid = top.vpid;
+	struct tlb_entry page, top = tlb_top(e->eptp);
+	uint16_t vpid =
+		(uint16_t)(vm->first_vpid + m->guest->index * VPIDS_PER_VCPU + m->in_l2);
 	unsigned cached = m->tlb.used;
 	bool found = false;
 
-	top.vpid = 0;
 	for (unsigned i = 0; i < cached; i++) {
 		struct tlb_entry c = m->tlb.at[i];
 
-		if (c.kind == TLB_NONE || c.ep4ta != top.ep4ta ||
-			(c.kind == TLB_COMBINED ? c.vpid != vpid || c.linear != gpa
-						: !tlb_covers(&c, gpa)))
-			continue;
 		page = c;
-		if (c.kind == TLB_TABLE && !walk(&m->tlb, c, gpa, &page))
+		if (!tlb_is_for(&c, top.ep4ta, vpid, gpa, gpa) ||
+			(c.kind == TLB_TABLE && !tlb_walk(&m->tlb, c, gpa, &page)))
 			continue;
 		judge(vm, gpa, page.hpa + (gpa - page.gpa));
 		found = true;
 	}
-	if (walk(&m->tlb, top, gpa, &page)) {
+	if (tlb_walk(&m->tlb, top, gpa, &page)) {
 		judge(vm, gpa, page.hpa + (gpa - page.gpa));
 		page.kind = TLB_COMBINED;
 		page.vpid = vpid;

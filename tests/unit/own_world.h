@@ -43,6 +43,7 @@ static bool guest_exits(struct vcpu *vcpu);
 
 #define TLB_ENTRIES 512u
 #include "tlb.h"
+#include "tlb_ept.h"
 #include "tlb_linear.h"
 
 #include "cpu/acpi.h"

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "spec/addr.h"
 #include "spec/ept.h"
 
 #ifndef TLB_ENTRIES

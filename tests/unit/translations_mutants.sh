@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Do test_vm_translations and test_vm_translations_own notice a flush that is missing? Each row takes one out of the code; the test
+# Do test_vm_translations and those beside it notice a flush that is missing? Each row takes one out of the code; the test
 # has to fail.
 #
 #   tests/unit/translations_mutants.sh [ROW...]      default: all; B: build folder. Ends with `N passed, N failed`
@@ -38,6 +38,7 @@ rows() {
 		leaf-to-table   |      | nested/vept.c        | /^static void leaf_set/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
 		scratch-waits   |      | nested/vept.c        | s/root_flush_all(n, s->root);/root_flush(n, s->root);/
 		apic-page       |      | nested/merge.c       | s/apic_page(v) . apic);/foreign_apic_page(n, v) + 0 * apic);/
+		l2-view-close   |       | nested/vept.c         | /^void vept_view_close/,/^}/ s/root_flush(n, root);/;/
 		own-see         | _own | vm/ram_give.c        | /^static void see(/,/^}/ s/vmx_flush_all();//
 		own-see-window  | _own | vm/ram_give.c        | /^static void see(/,/^}/ s/write_cr3(read_cr3());//
 		own-arrive      | _own | vm/translations.c    | /^void translations_arrive/,/^}/ s/vmx_flush_all();//
@@ -57,6 +58,15 @@ rows() {
 		own-unshare     | _own | vm/ram_host.c        | s/paging_unshare(cr3, window + i \* TOP_ENTRY);//
 		own-made-part   | _own | vm/ram_host.c        | /^struct vm_ram \*ram_create/,/^}/ s/ram_destroy(r, m->cr3);//
 		own-follow      | _own | vm/vm.c              | s/paging_follow(m->making, sched_boot_space);//
+		view-close      | _view | vm/debugger_pages.c | /^static void close(/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);/;/
+		view-empty      | _view | vm/debugger_pages.c | /^static void empty_view(/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);//
+		view-filled     | _view | vm/debugger_pages.c | /^static bool violation_01/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);/;/
+		view-changes    | _view | vm/debugger_pages.c | s/if (m->ept_changes != changes)/if (false)/
+		view-renew      | _view | vm/debugger_pages.c | /^static void renew(/,/^}/ s/empty_view(m);//
+		view-arrive     | _view | vm/translations.c   | /^void translations_arrive/,/^}/ s/vmx_flush_all();//
+		apic-here       | _view | vm/apicv.c          | s/ept_flush(&vm->ept01);//
+		apic-others     | _view | vm/apicv.c          | s/vm_flush_others(vm, vcpu, .*);//
+		apic-l2         | _view | vm/apicv.c          | s/hide_page(vcpu, 1, 0);/;/
 	END
 }
 
