@@ -48,6 +48,11 @@ UNIT_FLAGS_test_vtd_driver := -iquote tools/machine
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 
+.PHONY: mutants
+## make mutants      do tests notice each flush of translations that is missing? six minutes
+mutants: $(B)/host/pure.a
+	@B=$(B) tests/unit/translations_mutants.sh
+
 # What several CPUs share, in threads.
 TSAN_BIN := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(wildcard tests/unit/tsan_*.c))
 $(B)/tsan/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) \
@@ -213,9 +218,10 @@ check-kvm: hypervisor tools machine payloads $(DEBIAN)/kvm-host.cpio
 .PHONY: selftests
 selftests: hypervisor tools machine $(DEBIAN_SELFTESTS)/selftests.cpio
 	@B=$(B) tests/selftests/run.sh $(NAMES)
-## make check-long    what takes hours: check-models, check-kvm, selftests, boot-tests-long
+## make check-long    what takes hours: mutants, check-models, check-kvm, selftests, boot-tests-long
 .PHONY: check-long
 check-long:
+	@$(MAKE) --no-print-directory mutants
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-kvm
 	@$(MAKE) --no-print-directory selftests

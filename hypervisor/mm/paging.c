@@ -116,6 +116,11 @@ void paging_take_over(uint64_t cr3, uint64_t from, uint64_t va)
 	root[va >> 39 & 511] = other[va >> 39 & 511];
 }
 
+void paging_follow(uint64_t cr3, uint64_t from)
+{
+	memcpy(pml4_of(cr3), pml4_of(from), PAGE_SIZE);
+}
+
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags)
 {
 	flags = paging_rights(flags);
@@ -175,18 +180,19 @@ static bool map_common(uint64_t cr3)
 	return true;
 }
 
-bool paging_create(uint64_t *cr3)
+bool paging_create_beside(uint64_t *cr3)
 {
 	uint64_t *root = new_table();
 
 	if (root == NULL)
 		return false;
 	*cr3 = hpa_of(root).v;
-	if (has_5_levels()) {
-		if (next_table(&root[511]) == NULL)
-			return false;
-	}
-	return map_image(*cr3, image_start, text_end, PT_P) &&
+	return !has_5_levels() || next_table(&root[511]) != NULL;
+}
+
+bool paging_create(uint64_t *cr3)
+{
+	return paging_create_beside(cr3) && map_image(*cr3, image_start, text_end, PT_P) &&
 	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
 	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) && map_common(*cr3);
 }
@@ -200,6 +206,15 @@ static void free_tables(uint64_t table, unsigned shift)
 		if (entry[i] & PT_P && !(entry[i] & PT_PS))
 			free_tables(entry[i] & PT_ADDRESS, shift - 9);
 	page_free((struct hpa){table}, PAGE_SIZE);
+}
+
+void paging_destroy_beside(uint64_t cr3)
+{
+	const uint64_t *root = direct_va((struct hpa){cr3});
+
+	if (has_5_levels() && root[511] & PT_P)
+		page_free((struct hpa){root[511] & PT_ADDRESS}, PAGE_SIZE);
+	page_free((struct hpa){cr3}, PAGE_SIZE);
 }
 
 void paging_destroy(uint64_t cr3)

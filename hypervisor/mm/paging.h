@@ -47,4 +47,14 @@ void paging_unshare(uint64_t cr3, uint64_t va);
 /* The same 512 GiB of one address space are those of another, by the tables of that. */
 void paging_take_over(uint64_t cr3, uint64_t from, uint64_t va);
 
+/*
+ * An address space that has nothing of its own: what others have, by their tables. Returns the
+ * value for CR3; false when memory is used up.
+ */
+bool paging_create_beside(uint64_t *cr3);
+/* It is all that another one is, and no more; no CPU has it loaded. */
+void paging_follow(uint64_t cr3, uint64_t from);
+/* The tables below its root stay. No CPU has it loaded. */
+void paging_destroy_beside(uint64_t cr3);
+
 #endif

@@ -93,7 +93,8 @@ static void hide_page(struct vcpu *vcpu, unsigned more, unsigned less)
 	else if (vm->apicv.hidden != 0 && before == 0)
 		(void)ept_unmap(&vm->ept01, DEV_LAPIC_BASE, PAGE_SIZE);
 	ept_flush(&vm->ept01);
-	vm_flush_others(vm, vcpu, before == 0 && vm->apicv.hidden != 0);
+	/* Who else may not find it any more exits before that is so, and sees the event. */
+	vm_flush_others(vm, vcpu, false);
 	vm_unlock(vm);
 }
 

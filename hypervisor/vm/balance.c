@@ -169,19 +169,19 @@ static unsigned claim_sleeper(const struct sched_node *n)
 
 static void move(struct sched_node *n, unsigned cpu)
 {
-	uint64_t back = read_cr3();
+	const struct sched_node *stays;
 	unsigned vm = n->vm;
 
 	sched_dequeue(n);
 	if (sched_this_cpu()->node == n)
 		sched_put_down();
-	/* The VM may end as soon as its vCPU is elsewhere, and its tables with it. */
-	if (sched_this_cpu()->node == NULL)
-		back = sched_boot_space;
+	stays = sched_this_cpu()->node;
 	cores_withdraw(vm);
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
-	sched_use_address_space(back);
+	/* The VM may end as soon as its vCPU is elsewhere, and its tables with it: wherever
+	 * this CPU was, it is not there from now on. */
+	sched_use_address_space(stays != NULL ? stays->cr3 : sched_boot_space);
 	/* Its notifications go to this CPU until it is loaded there, and it looks. */
 	if (n->direct)
 		sched_arrived(n);

@@ -49,19 +49,25 @@ struct vm_memory {
 	uint64_t pool_size; /* a multiple of SIZE_2M, like the sizes of RAM */
 	uint64_t kept_size; /* of the pool's end: outlives a restart; likewise */
 	uint64_t cr3;
-	unsigned vm; /* whose it is: with nodes for its vCPUs (vm/sched.h) */
+	uint64_t making; /* with a window: the address space for vm_memory_enter; else 0 */
+	unsigned vm;     /* whose it is: with nodes for its vCPUs (vm/sched.h) */
 };
 
 /* Takes what a configuration needs, zeroed. False when there is not so much: says so in the
  * log, nothing is taken then. Boot address space. */
 bool vm_memory_take(
 	const struct vm_images *images, unsigned id, bool ram_zeroed, struct vm_memory *m);
+/*
+ * From the boot address space into one where all that has, and the VM's window, is mapped: for
+ * vm_create and vm_load_images. Only the CPU that makes the VM is ever there.
+ */
+void vm_memory_enter(const struct vm_memory *m);
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 
 /* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform,
  * the ROM of firmware. What was said for one start (policy/changes.h) is over then. NULL when
- * the configuration is impossible; says so in the log. Boot address space. */
+ * the configuration is impossible; says so in the log. See vm_memory_enter. */
 struct vm *vm_create(struct vm_images *images, unsigned id, const struct vm_memory *memory);
 
 /* Whole pages of what is kept (struct vm_kept), or NULL: there is none or not so much. */

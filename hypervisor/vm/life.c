@@ -90,7 +90,6 @@ unsigned life_places(void)
 static const char *birth(unsigned id)
 {
 	struct life *l = &lives[id];
-	struct vm *vm;
 	const char *error;
 
 	sched_put_down();
@@ -98,15 +97,15 @@ static const char *birth(unsigned id)
 	error = firmware_check(l->images);
 	if (error != NULL)
 		return error;
-	vm = vm_create(l->images, id, &l->memory);
-	if (vm == NULL)
-		return "";
-	vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
-	error = vm_load_images(vm, l->images);
-	if (error != NULL)
-		return error;
-	l->vm = vm;
-	return NULL;
+	vm_memory_enter(&l->memory);
+	l->vm = vm_create(l->images, id, &l->memory);
+	error = "";
+	if (l->vm != NULL) {
+		vcpu_use_vmcs(l->vm->vcpus[0], &l->vm->vcpus[0]->vmcs01);
+		error = vm_load_images(l->vm, l->images);
+	}
+	sched_use_address_space(sched_boot_space);
+	return error;
 }
 
 /* Born, and not yet run. */

@@ -190,14 +190,13 @@ static bool map_window(const struct vm_memory *m)
 		if (!paging_map(m->cr3, (uint64_t)(uintptr_t)m->window + m->ram[i].gpa,
 			    m->ram[i].hpa, m->ram[i].size, PT_RW_DATA))
 			return false;
-	ram_show_window(m->window, m->cr3);
 	return true;
 }
 
 void place_leave(const struct vm_memory *m)
 {
 	if (m->window != NULL)
-		ram_hide_window(m->window);
+		ram_give_window(m->window);
 }
 
 /* Nodes of the VM that stand for the same one of the machine side by side are one part. */

@@ -36,7 +36,7 @@ bool place_ram(struct vm_memory *m, const struct vm_config *c, bool zeroed);
 /* Where L0 sees RAM from this offset on. Pieces are in the order of their offsets. */
 uint8_t *place_host(const struct vm_memory *m, unsigned piece, uint64_t offset);
 
-/* The window is no longer seen in the boot address space. */
+/* Nobody sees the window any more. */
 void place_leave(const struct vm_memory *m);
 
 /* A line of the log for each node of the VM, where the machine has several. */

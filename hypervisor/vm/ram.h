@@ -69,25 +69,25 @@ enum ram_want {
 /* ---- at set-up, in the boot address space ---- */
 
 /*
- * Takes what the configuration promises the VM, and makes its window in the address space and
- * in that of the boot; from the nodes that stand for its own, as far as they have some. The
- * memory of the VM has its books, which are zero. NULL: there is not so much.
+ * Takes what the configuration promises the VM, from the nodes that stand for its own, as far
+ * as they have some; and makes its window in its address space. The memory of the VM has its
+ * books, which are zero. NULL: there is not so much.
  */
 struct vm_ram *ram_create(
 	const struct vm_memory *m, const struct vm_config *c, unsigned vm, bool zeroed);
 /* All VMs are there: what is left of the host's memory is for those that have such RAM. */
 void ram_take_rest(bool zeroed);
-/* The VM will not run again; nothing is there any more. */
+/* The VM will not run again; nothing is there any more. No CPU has the address space. */
 void ram_destroy(struct vm_ram *r, uint64_t cr3);
-/* Before the VM is made: this CPU sees the window as it is. */
+/* Before the VM is made. */
 void ram_begin(struct vm_ram *r, uint64_t low);
 
 /* One that nobody has; NULL, with a line of the log: there are LIMIT_RESERVES. */
 uint8_t *ram_take_window(const char *vm);
-/* What this address space has there is seen in that of the boot, by this CPU at least; and is
- * not any more, and nobody has the window. */
-void ram_show_window(const uint8_t *window, uint64_t cr3);
-void ram_hide_window(const uint8_t *window);
+/* Nobody has it any more. */
+void ram_give_window(const uint8_t *window);
+/* What the second address space has there is in the first, which no CPU has loaded, too. */
+void ram_show_window(const uint8_t *window, uint64_t cr3, uint64_t of);
 
 /* ---- after the end of the VM ---- */
 

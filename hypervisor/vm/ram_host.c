@@ -4,7 +4,6 @@
  */
 #include "vm/ram_int.h"
 
-#include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
@@ -114,7 +113,7 @@ uint8_t *ram_take_window(const char *vm)
 	return NULL;
 }
 
-static void give_window(const uint8_t *window)
+void ram_give_window(const uint8_t *window)
 {
 	spin_lock(&lock);
 	windows &= ~BIT64(((uint64_t)(uintptr_t)window - WINDOW_BASE) / WINDOW_SIZE);
@@ -147,7 +146,6 @@ static bool map_window(struct vm_ram *r, uint64_t cr3)
 		struct hpa table = hpa_of(r->pdpt + i * PT_ENTRIES);
 
 		paging_share(cr3, window + i * TOP_ENTRY, table);
-		paging_share(sched_boot_space, window + i * TOP_ENTRY, table);
 	}
 	return paging_map_direct(cr3, zeros, CHUNK_SIZE, PT_P | PT_XD);
 }
@@ -161,14 +159,17 @@ struct vm_ram *ram_create(
 	if (r->window == NULL)
 		return NULL;
 	if (!take_zeros(zeroed) || !take_promised(vm, m->home, c, zeroed)) {
-		give_window(r->window);
+		ram_give_window(r->window);
 		return NULL;
 	}
 	r->lock = SPINLOCK(LOCK_RAM);
 	r->vm = vm;
 	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
 	place_parts(r, c);
-	return map_window(r, m->cr3) ? r : NULL;
+	if (map_window(r, m->cr3))
+		return r;
+	ram_destroy(r, m->cr3);
+	return NULL;
 }
 
 void ram_take_rest(bool zeroed)
@@ -184,39 +185,24 @@ void ram_take_rest(bool zeroed)
 void ram_begin(struct vm_ram *r, uint64_t low)
 {
 	r->low = (uint32_t)(low / CHUNK_SIZE);
-	write_cr3(read_cr3());
 }
 
 void ram_destroy(struct vm_ram *r, uint64_t cr3)
 {
 	uint64_t window = (uint64_t)(uintptr_t)r->window;
 
-	for (unsigned i = 0; i < WINDOW_SIZE / TOP_ENTRY; i++) {
+	for (unsigned i = 0; i < WINDOW_SIZE / TOP_ENTRY; i++)
 		paging_unshare(cr3, window + i * TOP_ENTRY);
-		paging_unshare(sched_boot_space, window + i * TOP_ENTRY);
-	}
-	write_cr3(read_cr3());
 	spin_lock(&lock);
 	chunks_close(&all, r->vm);
 	spin_unlock(&lock);
-	give_window(r->window);
+	ram_give_window(r->window);
 }
 
-/* ---- the window of RAM that does not move ---- */
-
-void ram_show_window(const uint8_t *window, uint64_t cr3)
+void ram_show_window(const uint8_t *window, uint64_t cr3, uint64_t of)
 {
 	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
-		paging_take_over(sched_boot_space, cr3, (uint64_t)(uintptr_t)window + at);
-	write_cr3(read_cr3());
-}
-
-void ram_hide_window(const uint8_t *window)
-{
-	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
-		paging_unshare(sched_boot_space, (uint64_t)(uintptr_t)window + at);
-	write_cr3(read_cr3());
-	give_window(window);
+		paging_take_over(cr3, of, (uint64_t)(uintptr_t)window + at);
 }
 
 /* ---- chunks ---- */

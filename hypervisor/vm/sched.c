@@ -383,8 +383,6 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline, bool core_waits)
 	if (core_waits ? !sched_asked() : runnable_count(c) == 0)
 		idle_sleep(deadline);
 	idle_end();
-	if (c->node == NULL) /* a VM has perhaps taken its window out of this address space */
-		write_cr3(sched_boot_space);
 	apic_timer_stop();
 	sched_wakes_up();
 }

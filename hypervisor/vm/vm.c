@@ -88,8 +88,6 @@ static bool map_memory(struct vm *vm, const struct vm_memory *m, uint64_t low)
 		place_moving(vm, m->moving, low);
 		return true;
 	}
-	if (m->window != NULL)
-		write_cr3(read_cr3()); /* this CPU sees it as it is */
 	for (unsigned i = 0; i < m->ram_count; i++) {
 		const struct mem_slot *r = &m->ram[i];
 
@@ -196,6 +194,20 @@ static bool take_all_ram(
 					    : place_ram(m, config, zeroed);
 }
 
+static const uint8_t *window_of(const struct vm_memory *m)
+{
+	return m->moving != NULL ? m->moving->window : m->window;
+}
+
+void vm_memory_enter(const struct vm_memory *m)
+{
+	if (m->making == 0)
+		return;
+	paging_follow(m->making, sched_boot_space);
+	ram_show_window(window_of(m), m->making, m->cr3);
+	sched_use_address_space(m->making);
+}
+
 bool vm_memory_take(
 	const struct vm_images *images, unsigned id, bool ram_zeroed, struct vm_memory *m)
 {
@@ -213,7 +225,8 @@ bool vm_memory_take(
 	}
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) && iommu_map(m->cr3) &&
 		ecam_map(m->cr3) && place_region(m, m->pool_size, ram_zeroed, &m->pool) &&
-		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
+		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images) &&
+		(window_of(m) == NULL || paging_create_beside(&m->making))) {
 		tell_ram(config, m);
 		place_tell(m, config);
 		return true;
@@ -236,6 +249,8 @@ void vm_memory_give_back(const struct vm_memory *m)
 		ram_destroy(m->moving, m->cr3);
 	if (m->books.v != 0)
 		page_free(m->books, m->books_size);
+	if (m->making != 0)
+		paging_destroy_beside(m->making);
 	if (m->cr3 != 0)
 		paging_destroy(m->cr3);
 }

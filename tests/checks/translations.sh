@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 page=docs/translations.md
-calls='invept|invvpid|vmx_flush_all|ept_flush|vm_flush_others|translations_drop|translations_arrive|seam_flush_ept|seam_flush_ept_here|seam_flush_vpid|root_flush|root_flush_all|ram_flush_window|ept_map|ept_unmap|ept_clear|ept_chunk_set|ept_chunk_clear|ept_split_to_4k|vept_forget|vept_view_close|vept_view_empty|paging_share|paging_unshare|paging_destroy'
+calls='invept|invvpid|vmx_flush_all|ept_flush|vm_flush_others|translations_drop|translations_arrive|seam_flush_ept|seam_flush_ept_here|seam_flush_vpid|root_flush|root_flush_all|ram_flush_window|ept_map|ept_unmap|ept_clear|ept_chunk_set|ept_chunk_clear|ept_split_to_4k|vept_forget|vept_view_close|vept_view_empty|paging_share|paging_unshare|paging_take_over|paging_follow|paging_destroy|paging_destroy_beside'
 bad=0
 
 # Functions that call one of them; a definition begins in the first column, as its end does.

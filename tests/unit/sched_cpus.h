@@ -33,7 +33,9 @@
 #include "vm/vm_int.h"
 #include "vm/watch.h"
 
+#ifndef BOOT_SPACE
 #define BOOT_SPACE 0x800u
+#endif
 
 uint64_t hw_now = 1000000;
 _Thread_local uint64_t hw_cr3;
@@ -60,6 +62,8 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 		return (struct cpuid_regs){.eax = 1u << 2};
 	case 0x80000000:
 		return (struct cpuid_regs){.eax = 0x80000008};
+	case 0x80000001:
+		return (struct cpuid_regs){0};
 	case 0x80000007:
 		return (struct cpuid_regs){.edx = 1u << 8};
 	}
@@ -77,8 +81,14 @@ void apic_timer_stop(void)
 	armed = DEV_NEVER;
 }
 
+/* What a test looks at when a CPU schedules, and before it sleeps. */
+#ifndef LOOKS
+#define LOOKS()
+#endif
+
 uint64_t passed_sleep_end(void)
 {
+	LOOKS();
 	return UINT64_MAX;
 }
 
@@ -101,6 +111,7 @@ void power_poll(void)
 
 void watch_work(void)
 {
+	LOOKS();
 }
 
 uint64_t watch_sleep_end(uint64_t deadline)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a CPU of sched_world.h does, which includes this: guests that disturb each other. */
+/* What a CPU of sched_threads.h does, which includes this: guests that disturb each other. */
 #ifndef NESTOR_TESTS_SCHED_LOOP_H
 #define NESTOR_TESTS_SCHED_LOOP_H
+
+/* Of the CPUs' random numbers. */
+#ifndef FIRST_SEED
+#define FIRST_SEED 1
+#endif
 
 /* ---- the loop of a CPU: that of vm/exit.c and vm/events.c in small ---- */
 
@@ -21,8 +26,14 @@ void __wrap_spin_unlock(struct spinlock *l)
 	give_turn();
 }
 
+/* What a test does first with a vCPU's events. Those that are left; 0: none. */
+#ifndef SEES
+#define SEES(vcpu, events) (events)
+#endif
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
+	events = SEES(vcpu, events);
 	if (events & EVENT_STOP)
 		vcpu->state = VCPU_STOPPED;
 	if (vcpu->state == VCPU_STOPPED)
@@ -77,7 +88,7 @@ static struct vcpu *enter(struct vcpu *vcpu)
 /* A while in guest mode: until a kick, or the guest does something. */
 static void run_guest(struct vcpu *vcpu)
 {
-	bool *entered = &box_of(vcpu)->entered[vcpu->index];
+	bool *entered = entered_of(vcpu);
 
 	CHECK(vcpu->node->vcpu == vcpu && vcpu_current() == vcpu);
 	CHECK(hw_cr3 == vcpu->vm->host_cr3 && vcpu->home == hw_cpu->index);
@@ -86,7 +97,7 @@ static void run_guest(struct vcpu *vcpu)
 	for (uint64_t i = random_number() % 16; i > 0 && !take_kick(); i--)
 		pass(300);
 	if (random_number() % 8 == 0)
-		sched_yield();
+		let_others_run();
 	IN_GUEST(0);
 	CHECK(__atomic_exchange_n(entered, false, __ATOMIC_RELAXED));
 }
@@ -98,11 +109,18 @@ static void flush_other(const struct vcpu *other)
 	sched_wait_out(other, EVENT_FLUSH);
 }
 
+/* Another exit that a test has. True: there is no more to it. */
+#ifndef EXITS
+#define EXITS(vcpu) false
+#endif
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	struct vcpu *other = vm->vcpus[random_number() % vm->config.cpus];
 
+	if (EXITS(vcpu))
+		return;
 	switch (random_number() % 16) {
 	case 0:
 	case 1:
@@ -153,8 +171,8 @@ static void *run_cpu(void *arg)
 	struct vcpu *vcpu;
 
 	hw_cpu = arg;
-	hw_cr3 = BOOT_SPACE;
-	seed = hw_cpu->index + 1;
+	write_cr3(BOOT_SPACE);
+	seed = hw_cpu->index + FIRST_SEED;
 	vcpu = schedule();
 	for (;;) {
 		vcpu = enter(vcpu);

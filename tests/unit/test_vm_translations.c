@@ -378,6 +378,63 @@ static void vcpus_with_and_without_an_apic_access_page_share_no_translation(void
 	touch_at(2, 0, EPT_READ);
 }
 
+/* ---- a debugger's view of L2's code ---- */
+
+/* Is there anything by which the vCPU's processor could fetch from address 0? */
+static bool may_fetch(unsigned v)
+{
+	struct tlb_entry e[USABLE];
+	unsigned count = usable(v, cpu_of(v), 0, 0, e);
+	bool any = false;
+
+	while (count-- > 0)
+		any = any || e[count].bits & EPT_EXEC;
+	return any;
+}
+
+/* The first vCPU is in a view, in which the page at 0 is open and has been executed. */
+static struct vept_root *start_view(void)
+{
+	struct nested *n = nested(0);
+
+	start_still();
+	run_l2_of(0, 2);
+	begin(0);
+	nested_set_view(n, 1);
+	w.run[0].eptp = fake_hw.current[FID_EPT_POINTER];
+	end(0);
+	touch_at(0, 0, EPT_READ);
+	assert_false(may_fetch(0));
+	n->view_opens = true;
+	n->view_code = (struct gpa_l2){0};
+	touch_at(0, 0, EPT_EXEC);
+	touch_at(0, 0, EPT_EXEC);
+	assert_true(may_fetch(0));
+	n->view_opens = false;
+	return n->cur->root;
+}
+
+static void nothing_is_fetched_from_a_page_that_a_debugger_has_closed(void **state)
+{
+	struct vept_root *root = start_view();
+
+	(void)state;
+	begin(0);
+	vept_view_close(nested(0), root, root->generation, (struct gpa_l2){0});
+	end(0);
+	assert_false(may_fetch(0));
+}
+
+static void nor_from_any_when_it_has_other_breakpoints(void **state)
+{
+	(void)state;
+	(void)start_view();
+	begin(0);
+	vept_view_empty(nested(0), 1);
+	end(0);
+	assert_false(may_fetch(0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +446,8 @@ int main(void)
 			what_one_l2_wrote_nowhere_is_out_of_its_reach_before_another_has_the_page),
 		cmocka_unit_test(
 			vcpus_with_and_without_an_apic_access_page_share_no_translation),
+		cmocka_unit_test(nothing_is_fetched_from_a_page_that_a_debugger_has_closed),
+		cmocka_unit_test(nor_from_any_when_it_has_other_breakpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,9 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "spec/addr.h"
 #include "spec/ept.h"
 
+#ifndef TLB_ENTRIES
 #define TLB_ENTRIES 2048u
+#endif
 
 enum tlb_kind {
 	TLB_NONE,
@@ -89,6 +92,8 @@ static inline void tlb_invept(struct tlb *t, uint64_t eptp, bool every)
 	for (unsigned i = 0; i < t->used; i++)
 		if (every || t->at[i].ep4ta == (eptp & EPT_ADDRESS))
 			t->at[i].kind = TLB_NONE;
+	if (every)
+		t->used = t->next = 0;
 }
 
 /* INVVPID: combined mappings alone; those of EPT stay. */

@@ -71,9 +71,14 @@ static inline uint64_t read_cr3(void)
 	return hw_cr3;
 }
 
+/* A test whose CPUs cache translations of L0's own has this. */
+void hw_cr3_loaded(void) __attribute__((weak));
+
 static inline void write_cr3(uint64_t v)
 {
 	hw_cr3 = v;
+	if (hw_cr3_loaded != NULL)
+		hw_cr3_loaded();
 }
 
 static inline void sti_hlt_cli(void)
