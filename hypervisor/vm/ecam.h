@@ -26,8 +26,8 @@ void ecam_close(void);
 const char *ecam_why_not(unsigned bus);
 
 /*
- * Calls this for each function of the machine that is there, PCI_SBDF, bridges too; while it is
- * open, the first time.
+ * While it is open: calls this for each function of the machine that is there, PCI_SBDF,
+ * bridges too.
  */
 void ecam_visit(void (*visit)(uint32_t sbdf, void *with), void *with);
 /* Why nothing of firmware's table is used; NULL: it is, or there is none. After ecam_open. */

@@ -157,6 +157,16 @@ static void no_byte_behind_the_block_is_read(void **state)
 	}
 }
 
+/* A block of nothing but a map, whose entries begin at byte 24, and the end. */
+static void frame_map(uint8_t *bytes, uint32_t size)
+{
+	put32(bytes, size);
+	put32(bytes + 8, 6);
+	put32(bytes + 12, size - 16);
+	put32(bytes + 16, 24);
+	put32(bytes + size - 4, 8);
+}
+
 #define PIECES 12000
 
 /* As firmware of servers leaves memory: in thousands of pieces, the largest last. */
@@ -167,11 +177,7 @@ static void of_memory_in_pieces_the_largest_are_kept(void **state)
 	uint64_t at = 0x100000, sum = 0;
 
 	(void)state;
-	put32(bytes, sizeof(bytes));
-	put32(bytes + 8, 6);
-	put32(bytes + 12, 16 + 24 * PIECES);
-	put32(bytes + 16, 24);
-	put32(bytes + sizeof(bytes) - 4, 8);
+	frame_map(bytes, sizeof(bytes));
 	for (unsigned i = 0; i < PIECES; i++) {
 		uint8_t *e = bytes + 24 + 24 * i;
 		uint64_t size = i == PIECES - 1 ? UINT64_C(1) << 40 : 0x1000 * (1 + i % 7);
@@ -204,11 +210,7 @@ static void a_piece_that_comes_twice_takes_no_room(void **state)
 		{0x103000, 0x2000}, {0x102000, 0x2000}, {0x102000, 0x4000}};
 
 	(void)state;
-	put32(bytes, sizeof(bytes));
-	put32(bytes + 8, 6);
-	put32(bytes + 12, sizeof(bytes) - 16);
-	put32(bytes + 16, 24);
-	put32(bytes + sizeof(bytes) - 4, 8);
+	frame_map(bytes, sizeof(bytes));
 	for (unsigned i = 0; i < BOOT_MAX_RANGES + 3; i++) {
 		uint64_t at = 0x102000 + UINT64_C(0x10000) * i, size = i == 0 ? 0x4000 : 0x1000;
 		uint8_t *e = bytes + 24 + 24 * i;
@@ -225,20 +227,17 @@ static void a_piece_that_comes_twice_takes_no_room(void **state)
 /* Its end is 2^64; one beyond that is nobody's word (see above). */
 static void what_is_not_usable_up_to_the_end_is_not_used(void **state)
 {
-	const uint64_t entries[3][3] = {{0x100000, 0x3ff00000, 1},
-		{0x20000000, UINT64_MAX - 0x1fffffff, 2}, {0x10000000, UINT64_MAX - 0x1000, 2}};
-	uint8_t bytes[8 + 16 + 24 * 3 + 8] = {0};
 	static struct boot_info info;
+	static struct block b;
+	uint32_t body[2 + 6 * 3] = {24, 0};
 
 	(void)state;
-	put32(bytes, sizeof(bytes));
-	put32(bytes + 8, 6);
-	put32(bytes + 12, sizeof(bytes) - 16);
-	put32(bytes + 16, 24);
-	put32(bytes + sizeof(bytes) - 4, 8);
-	for (unsigned i = 0; i < 3; i++)
-		memcpy(bytes + 24 + 24 * i, entries[i], 20);
-	assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+	range(body, 0, 0x100000, 0x3ff00000, 1);
+	range(body, 1, 0x20000000, UINT64_MAX - 0x1fffffff, 2);
+	range(body, 2, 0x10000000, UINT64_MAX - 0x1000, 2);
+	begin(&b);
+	tag(&b, 6, body, sizeof(body));
+	assert_true(mb2_parse(b.bytes, b.size, &info));
 	assert_int_equal(info.ram_count, 1);
 	assert_true(info.ram[0].start == 0x100000 && info.ram[0].size == 0x1ff00000);
 	assert_int_equal(info.reserved_count, 1);
@@ -253,11 +252,7 @@ static void pieces_in_any_order_are_sorted_and_joined_on_both_sides(void **state
 	static struct boot_info info;
 
 	(void)state;
-	put32(bytes, sizeof(bytes));
-	put32(bytes + 8, 6);
-	put32(bytes + 12, 16 + 24 * ENTRIES);
-	put32(bytes + 16, 24);
-	put32(bytes + sizeof(bytes) - 4, 8);
+	frame_map(bytes, sizeof(bytes));
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		uint64_t k = UINT64_C(1237) * i % ENTRIES, at = UINT64_C(0x10000000) * k;
 		uint64_t size = k % 4 == 3 ? 0x1000 : 0x10000000; /* of four three are one */

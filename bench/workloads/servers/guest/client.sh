@@ -14,6 +14,7 @@ cat >/tmp/www/cgi-bin/load <<'EOF'
 printf 'Content-Type: text/plain\r\n\r\n'
 server=${REMOTE_ADDR##*:}
 folder=$(mktemp -d) && cd "$folder" && dash /work/wordpress.sh load "$QUERY_STRING" "http://${server%]}/" && echo "answered $QUERY_STRING"
+rm -rf "$folder"
 EOF
 cat >/tmp/www/cgi-bin/bye <<'EOF'
 #!/bin/sh
