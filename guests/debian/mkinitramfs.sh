@@ -618,4 +618,6 @@ fi
 chmod 755 "$stage/init"
 (cd "$stage" && find . -mindepth 1 | LC_ALL=C sort |
 	cpio --quiet --reproducible -o -H newc -R 0:0) >"$output.new"
+# Whole pages: QEMU's microvm loads an initramfs up to the end of memory, less what its last page has free, and puts its ACPI tables there.
+truncate -s %4096 "$output.new"
 mv "$output.new" "$output"
