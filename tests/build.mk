@@ -244,6 +244,7 @@ bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage
+messages	60	/usr/bin/python3 tests/checks/messages.py
 vtd_on_qemu	600	B=$(B) tests/vtd/run.sh
 serve_events	240	/usr/bin/python3 tests/serve/events.py $(B)/nestor
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	300	$(t)

@@ -39,7 +39,7 @@ static inline void pci_write(unsigned function, unsigned offset, uint32_t v)
 	outl(PCI_DATA, v);
 }
 
-/* By one access: the other half may have bits that writing 1 clears. offset: a multiple of 2. */
+/* By one access, since bits of the other half may be cleared by 1. offset: a multiple of 2. */
 static inline void pci_write16(unsigned function, unsigned offset, uint16_t v)
 {
 	pci_select(function, offset);
