@@ -457,6 +457,11 @@ bench: hypervisor tools machine payloads $(DEBIAN)/bench.cpio
 workloads: hypervisor tools machine debian-guests $(DEBIAN_WORK)/work.cpio $(DEBIAN_SERVERS)/servers.cpio
 	@B=$(B) bench/workloads/run.sh $(ROWS)
 
+.PHONY: bench-mitigations
+## make bench-mitigations  what mitigations cost, into docs/speculation.md
+bench-mitigations: hypervisor tools machine payloads
+	@B=$(B) bench/mitigations.sh
+
 .PHONY: bench-kvm
 ## make bench-kvm    measures KVM and QEMU anew, which 'make bench' shows beside (bench/kvm_virtio.txt)
 bench-kvm: tools machine payloads $(DEBIAN)/bench.cpio
