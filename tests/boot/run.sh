@@ -343,6 +343,17 @@ test_two_vms_talk_by_virtio_net() {
 			'net0_sent_large +[1-9]'
 }
 
+# Two VMs of one vCPU each on one CPU, which look for frames all the time: who waits for the other spins until his turn is over.
+test_a_vcpu_that_spins_gives_way_to_another_vm() {
+	local role file=$out.yaml
+	printf 'machine: {cpus: 1}\nnetworks: [lan]\ntimeout: 60\nvms:\n' >"$file"
+	for role in send receive; do
+		printf '  - {name: %s, kernel: %s, memory: 64M, net: "lan,mac=52:00:00:00:00:0%d", cmdline: "%s size=1514 count=40 window=1"}\n' \
+			$role "$PWD/$B/payload/net.elf" $((${#role} / 3)) $role
+	done >>"$file"
+	expect 1 run "$file" --summary && says send 'net: done' 'net: [0-9]{5} ticks a frame' && says receive 'net: done' && shows ' PAUSE +[1-9]'
+}
+
 # SR-IOV by the kernel's own drivers; addresses follow from the device's.
 test_virtual_functions_of_a_network_device_come_talk_and_go() {
 	devices vfs addr=10.0.0.1 --root-ports 1 --net lan,root-port=1,vfs=5,mac=52:4e:00:00:00:07 --stats "$out.stats" &&
