@@ -222,6 +222,7 @@ iperf() { # ROOT
 
 # A guest that L1's QEMU runs.
 l2_base() {
+	put "$client" bin
 	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget sleep
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
