@@ -39,6 +39,10 @@ kvm32() { # KERNEL INITRD WORDS ARGS...
 	args=(--l1 "$B/debian-i386/$1" --initrd "$B/debian-i386/$2.cpio" --cmdline "$LINUX quiet $3 end=poweroff" --memory 512M "${@:4}")
 }
 
+qemu32() { # WORDS ARGS...: a 64-bit L1 of 32-bit L2s
+	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian-i386/qemu-32.cpio" --cmdline "$LINUX quiet $1 end=poweroff" --memory 768M "${@:2}")
+}
+
 xen() { # pv|pvh WORDS ARGS...
 	local dom0=''
 	local of=$B/debian-xen${suite:+-$suite}
