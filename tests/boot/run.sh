@@ -3064,7 +3064,7 @@ test_image_boots_on_the_emulator() {
 		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
 }
 
-# GRUB makes of the machine's controllers what firmware's SMM code would leave: its xHCI gives up what it is asked for, its EHCI does not.
+# GRUB makes of the machine's controllers what firmware's SMM code would leave: its xHCI gives up what it is asked for, its EHCI and its OHCI do not.
 usb_iso() { # GRUB-COMMAND...
 	local d=$out.usb
 	rm -rf "$d" && mkdir -p "$d/boot/grub" && expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$d/boot/nest/" || return 1
@@ -3084,7 +3084,11 @@ test_usb_controllers_are_handed_over_by_firmware() {
 	usb_iso 'setpci -s 00:02.7 68.l=00010001' 'setpci -s 00:02.7 6c.l=0000e03f' &&
 		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_ehci: enabled=1' &&
 		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 1' 'hello: VT-x offered' \
-			'firmware does not give up the USB controller pci:00:02.7: it was taken after a second' && rm -f "$iso"
+			'firmware does not give up the USB controller pci:00:02.7: it was taken after a second' || return 1
+	usb_iso 'write_dword 0xc0000004 0x3bc' &&
+		expect 1 run --iso "$iso" --machine bochs --machine-memory 512M --timeout 120 --machine-option 'usb_ohci: enabled=1' &&
+		shows 'USB controllers that firmware had: 1; that have no SMIs any more: 1' 'hello: VT-x offered' \
+			'firmware does not give up the USB controller pci:00:02.0: it was taken after a second' && rm -f "$iso"
 }
 
 # As grub.d's entry of the package does it, with the folder elsewhere.
