@@ -117,7 +117,7 @@ UNIT_EXTRA_test_boot_smp := hypervisor/boot/smp.c
 UNIT_FLAGS_test_boot_smp := -Itests/unit/hw
 UNIT_EXTRA_test_main_cpus := hypervisor/main_cpus.c
 # Beside it there is the real cpu/asm.h, which comes first else.
-UNIT_FLAGS_test_main_cpus := -Itests/unit/hw -include tests/unit/hw/cpu/asm.h
+UNIT_FLAGS_test_main_cpus := -Itests/unit/hw -D_GNU_SOURCE -include tests/unit/hw/cpu/asm.h
 UNIT_FLAGS_test_cpu_leaves := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_acpi := hypervisor/cpu/acpi.c
 UNIT_EXTRA_test_cpu_reach := hypervisor/cpu/reach.c hypervisor/cpu/acpi.c
@@ -136,6 +136,8 @@ UNIT_EXTRA_test_vm_screen := hypervisor/vm/screen.c
 UNIT_FLAGS_test_vm_screen := -Itests/unit/hw
 UNIT_EXTRA_test_vm_variables := hypervisor/vm/variables.c
 UNIT_FLAGS_test_vm_variables := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_idle := hypervisor/cpu/idle.c
+UNIT_FLAGS_test_cpu_idle := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_mce := hypervisor/cpu/mce.c
 UNIT_FLAGS_test_cpu_mce := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_apic := hypervisor/cpu/apic.c
