@@ -5,7 +5,7 @@
 #   tests/selftests/run.sh [NAME...]   default: all rows of tests/selftests/list
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a run, in seconds; 900), EACH (of a test, in seconds of L1's; 60), ARGS (more words for nestor run). One machine runs them
-# one after the other; a test at which it ends or hangs has failed, and a new one goes on after it. Logs: $B/test/selftests. What a test gives must
+# one after the other, with what their rows say for kvm_intel; a test at which it ends or hangs has failed, and a new one goes on after it. Logs: $B/test/selftests. What a test gives must
 # be what its row says. Ends with `N passed, N failed`; rows that are known to fail or are not run are told, and not counted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -48,33 +48,38 @@ outcome() { # WORD
 }
 
 # Runs the tests in $left on one machine, takes out those that it began, the first one in any case, and writes `word outcome` into $DIR/results.
-run_machine() {
+run_machine() { # PARAMETERS: of kvm_intel
 	local args=() first=1 got
 	read -r -a args <<<"${ARGS-}"
 	expect 0 run --l1 "$B/debian/vmlinuz" --initrd "$B/debian-selftests/selftests.cpio" --memory 1G --cpus 2 --ips 200000000 --timeout "$TIMEOUT" \
-		--cmdline "$LINUX quiet seconds=${EACH-60} tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
+		--cmdline "$LINUX quiet seconds=${EACH-60} kvmopt=$1 tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
 	while [ ${#left[@]} -gt 0 ]; do
 		got=$(outcome "${left[0]}")
 		[ "$got" != 'not reached' ] || [ -n "$first" ] || return
 		first=''
-		echo "${left[0]} $got" >>"$DIR/results"
+		echo "${left[0]}${1:+@$1} $got" >>"$DIR/results"
 		left=("${left[@]:1}")
 	done
 }
 
 for n; do
-	rows | grep -q -E "^$n(:[^ ]*)? +\|" || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
+	rows | grep -q -E "^$n([:@][^ ]*)? +\|" || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
 done
-out=$DIR/out left=()
+declare -A tests # by parameters
+out=$DIR/out
 : >"$DIR/results"
 while IFS= read -r row; do
 	word=$(field 1)
-	[ $# = 0 ] || [[ " $* " == *" ${word%%:*} "* ]] || continue
+	[ $# = 0 ] || [[ " $* " == *" ${word%%[:@]*} "* ]] || [[ " $* " == *" $word "* ]] || continue
 	[ $# -gt 0 ] || [ "$(field 2)" != long ] || continue
-	left+=("$word")
+	[[ $word == *@* ]] || word=$word@
+	tests[${word#*@}]+=" ${word%@*}"
 done < <(rows)
-while [ ${#left[@]} -gt 0 ]; do
-	run_machine
+for parameters in "${!tests[@]}"; do
+	read -r -a left <<<"${tests[$parameters]}"
+	while [ ${#left[@]} -gt 0 ]; do
+		run_machine "$parameters"
+	done
 done
 passed=0 failed=0
 while IFS= read -r row <&3; do
