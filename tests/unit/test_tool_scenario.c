@@ -491,6 +491,7 @@ static void usage_errors_say_what_is_allowed(void **state)
 	expect_usage("nestor|run|--l1", "--l1 needs a value");
 	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 288");
 	expect_usage("nestor|run|--bare=yes|--l1|k", "--bare takes no value");
+	expect_usage("nestor|run|--bare|--machine-cpus|4|--l1|k", "--bare: --cpus says how");
 	expect_usage("nestor|run|a|b", "there is a scenario already");
 	expect_usage("nestor|check|--l1|k|--timeout|5", "unknown option '--timeout'");
 	expect_usage("nestor|run|--iso|x|--l1|k", "--iso does not go with");

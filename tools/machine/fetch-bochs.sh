@@ -142,9 +142,9 @@ make_library()
 {
 	local here=${BASH_SOURCE[0]%/*}
 	[ -f "$1/root/usr/bin/bochs-bin" ] || { not_mended; return 0; }
-	if [ -e "$1/smp.so" ] && [ -z "$(find "$here"/bochs_{smp,la57,ram,interrupts}.c "$here"/bochs_patch.h -newer "$1/smp.so")" ]; then return 0; fi
+	if [ -e "$1/smp.so" ] && [ -z "$(find "$here"/bochs_{smp,la57,ram,interrupts,rates}.c "$here"/bochs_patch.h -newer "$1/smp.so")" ]; then return 0; fi
 	is_known "$1" || { not_mended; return 0; }
-	compile "$1/smp.so" "$here"/bochs_{smp,la57,ram,interrupts}.c
+	compile "$1/smp.so" "$here"/bochs_{smp,la57,ram,interrupts,rates}.c
 }
 
 # make_plugin DIR NAME SOURCE...: made again when any of our sources changes.

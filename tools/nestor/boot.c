@@ -30,53 +30,12 @@ void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_p
 	bytes_put(&plan->rom, ROM_PARAMETERS + 8, 4, p->esi);
 	bytes_put(&plan->rom, ROM_PARAMETERS + 12, 4, p->cr3);
 	bytes_put(&plan->rom, ROM_PARAMETERS + 16, 8, p->entry);
+	boot_set_chipset(plan);
 }
 
 void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
 {
 	bytes_put(&plan->rom, ROM_PARAMETERS + 24, 4, blocks);
-}
-
-void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan)
-{
-	struct machine_tables t = {.cpus = plan->cpus,
-		.memory = plan->memory,
-		.nodes = m->nodes,
-		.unit = m->iommu != MACHINE_IOMMU_NONE,
-		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS,
-		.segments = m->iommu == MACHINE_IOMMU_VTD_SEGMENTS};
-
-	plan->regions = t.regions;
-	plan->segments = t.segments;
-	plan->map = m->map;
-	plan->images[BOOT_ACPI] = (struct boot_image){0};
-	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
-	if (!t.unit && t.nodes <= 1)
-		return;
-	plan->images[BOOT_ACPI] = (struct boot_image){MACHINE_ACPI_PLACE, machine_acpi(a, &t)};
-	plan->images[BOOT_ACPI_PLACE] =
-		(struct boot_image){MACHINE_ACPI_EBDA, machine_acpi_ebda(a)};
-}
-
-unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES])
-{
-	bool tables = plan->images[BOOT_ACPI].content.size != 0;
-	uint64_t memory = plan->memory, low = memory_below_hole(memory);
-	uint64_t base = plan->regions ? MACHINE_REGION_PLACE
-			: tables      ? MACHINE_ACPI_PLACE
-				      : 0xa0000;
-	uint64_t ecam_size = MACHINE_ECAM_SIZE * (plan->segments ? 2 : 1);
-	unsigned n = 0;
-
-	ranges[n++] = (struct memory_range){0, base, MEMORY_USABLE};
-	ranges[n++] = (struct memory_range){base, 0x100000 - base, MEMORY_RESERVED};
-	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, MEMORY_USABLE};
-	if (tables)
-		ranges[n++] =
-			(struct memory_range){MACHINE_ECAM_PLACE, ecam_size, MEMORY_RESERVED};
-	if (memory > low)
-		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, MEMORY_USABLE};
-	return n;
 }
 
 /* A file that is in memory once, however many VMs have it. */
@@ -470,7 +429,7 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	struct error *e)
 {
 	struct module_list *l = arena_alloc(a, sizeof(*l));
-	struct boot_plan plan;
+	struct boot_plan plan = {0};
 	uint64_t images;
 
 	list_modules(a, s, files, l);

@@ -48,6 +48,8 @@ struct boot_plan {
 	uint64_t cpus;
 	struct bytes rom; /* 64 KiB, to be at the top of 4 GiB */
 	bool bare;        /* without Nestor */
+	bool qemu;        /* the machine is QEMU's */
+	bool unit;        /* it has one for remapping, and configuration space in memory */
 	bool regions;     /* firmware wants memory for a device: machine_acpi.h */
 	bool segments;    /* there are two of PCI */
 	const char *map; /* entries of the memory map before its own: boot_check_map; or NULL */

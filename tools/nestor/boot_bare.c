@@ -3,6 +3,7 @@
 #include "boot_int.h"
 
 #include "elf.h"
+#include "machine_acpi.h"
 
 /* Where a bare Linux finds what its boot loader left. */
 enum {
@@ -166,6 +167,10 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	if (vm->firmware.path)
 		return fail(e, STATUS_BAD_INPUT, "%s: --bare starts no firmware",
 			vm->firmware.where);
+	if (vm->config.cpus > MACHINE_ACPI_CPUS)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: %u CPUs are asked for, but a bare machine has at most %d",
+			vm->kernel.where, vm->config.cpus, MACHINE_ACPI_CPUS);
 	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by boot.c, boot_bare.c and boot_fit.c. */
+/* Shared by boot.c, boot_bare.c, boot_fit.c and boot_tables.c. */
 #ifndef NESTOR_BOOT_INT_H
 #define NESTOR_BOOT_INT_H
 
@@ -34,12 +34,6 @@ void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_p
 /* The entries of a list that is right; NULL: none. Returns how many they are. boot_map.c */
 unsigned boot_map_ranges(const char *list, struct memory_range ranges[BOOT_MAP_MAX]);
 
-/* Fills @ranges for the machine's memory; returns how many they are. */
-unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES]);
-
-/* Plans ACPI tables if the machine has what only they tell of, for as many CPUs as it has. */
-void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan);
-
 /* The guest's command line, its initrd's and a module's text as its protocol wants them. */
 const char *boot_guest_cmdline(
 	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
@@ -59,6 +53,20 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 /* Returns an image for address @at: the Multiboot information, then the modules. */
 struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
 	unsigned version, uint64_t at, const struct boot_plan *plan);
+
+/* ---- boot_tables.c ---- */
+
+/* Fills @ranges for the machine's memory; returns how many they are. */
+unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES]);
+
+/*
+ * Plans ACPI tables for as many CPUs as the machine has: if it is bare, or has what only they
+ * tell of. Nestor else needs none, and finds its CPUs itself.
+ */
+void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan);
+
+/* Makes the ROM give the chipset what the planned tables say of it; without them nothing. */
+void boot_set_chipset(struct boot_plan *plan);
 
 /* ---- boot_fit.c ---- */
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROM_MSRS     0xfe00 /* in the ROM: how many, then index and value of each */
+#define ROM_MSRS \
+	0xfe00 /* in the ROM: how many in 16 bits; behind 32, index and value of each */
 #define ROM_MSRS_MAX 19
 
 /* A number as C has it. False: there is none, or something else follows. */
@@ -53,6 +54,6 @@ int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e)
 		bytes_put(&plan->rom, to + 4, 8, value);
 	}
 	if (plan != NULL)
-		bytes_put(&plan->rom, ROM_MSRS, 4, count);
+		bytes_put(&plan->rom, ROM_MSRS, 2, count);
 	return 0;
 }

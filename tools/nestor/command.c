@@ -128,20 +128,24 @@ static const struct {
 	const char *with; /* needs this one, or must not be with it */
 	bool needs;
 	const char *names[18];
+	const char *instead; /* what to say further, or NULL */
 } option_rules[] = {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
-			"--stats", "--machine-cpus", "--machine-memory", "--iso", "--console",
-			"--port", "--screenshot", "--l1-firmware", "--manage", "--profile",
-			NULL}},
+			"--stats", "--iso", "--console", "--port", "--screenshot",
+			"--l1-firmware", "--manage", "--profile", NULL},
+		NULL},
+	{"--bare", false, {"--machine-cpus", NULL}, ": --cpus says how many it has"},
+	{"--bare", false, {"--machine-memory", NULL}, ": --memory says how much it has"},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			"--console", "--port", "--screenshot", "--manage", "--profile", NULL}},
-	{"--iso", true, {"--firmware", NULL}},
-	{"--host", true, {"--msrs", "--sys", "--json", "--report", NULL}},
-	{"--report", false, {"--msrs", "--sys", "--json", NULL}},
-	{"--manage", true, {"--machine-vms", NULL}},
+			"--console", "--port", "--screenshot", "--manage", "--profile", NULL},
+		NULL},
+	{"--iso", true, {"--firmware", NULL}, NULL},
+	{"--host", true, {"--msrs", "--sys", "--json", "--report", NULL}, NULL},
+	{"--report", false, {"--msrs", "--sys", "--json", NULL}, NULL},
+	{"--manage", true, {"--machine-vms", NULL}, NULL},
 };
 
 static const char *const verb_names[VERB_COUNT] = {
@@ -309,10 +313,10 @@ static int check_together(struct parser *p)
 			continue;
 		for (const char *const *n = option_rules[r].names; *n; n++)
 			if (is_given(p, *n))
-				return fail(p->e, STATUS_USAGE,
-					option_rules[r].needs ? "%s needs %s"
-							      : "%s does not go with %s",
-					*n, with);
+				return fail(p->e, STATUS_USAGE, "%s %s %s%s", *n,
+					option_rules[r].needs ? "needs" : "does not go with",
+					with,
+					option_rules[r].instead ? option_rules[r].instead : "");
 	}
 	return 0;
 }

@@ -6,12 +6,14 @@
 
 /* What they take at most, below 0xa0000. */
 #define SIZE 0x1000
-/* More than the emulator can have: it refuses to run then. */
-#define CPUS_MOST 32
+/* More than the emulator can have, which alone has nodes: it refuses to run then. */
+#define CPUS_WITH_NODES 16
 
 /* Places in the machine: tools/machine/bochs_vtd.h and bochs_vtd.c, and Bochs itself. */
 #define LAPIC          0xfee00000
 #define IOAPIC         0xfec00000
+#define HPET           0xfed00000
+#define HPET_BLOCK     0x8086a201 /* its identification: three timers, those of the PIT too */
 #define UNIT           0xfed90000
 #define UNIT_1         0xfeda0000 /* of segment 1 */
 #define PCI_MEMORY     0xc0000000
@@ -23,12 +25,27 @@ enum {
 	TEST_DEVICE = 2, /* of bus 0 */
 	NETWORK_CARD = 3,
 	HOST_BITS = 40,
-	PM_EVENTS = 0xb000,
-	PM_CONTROL = 0xb004,
-	PM_TIMER = 0xb008,
+	PM_EVENTS = MACHINE_PM_PORTS,
+	PM_CONTROL = MACHINE_PM_PORTS + 4,
+	PM_TIMER = MACHINE_PM_PORTS + 8,
+	RESET_PORT = 0xcf9,
+	RESET_VALUE = 6, /* all of the machine, at once */
 	SCI = 9,
 	PCI_DEVICES = 32,
-	PIN_GSI = 16, /* of the first pin of PCI */
+	ISA_IRQS = 16,
+	EVERY_CPU = 0xff,
+	HPET_LEAST = 0x80, /* ticks that a periodic timer of it has at least */
+	LEVEL_HIGH = 0xd,  /* of an interrupt: its polarity and trigger mode */
+};
+
+/* ACPI 6.5, table 5.10 "Fixed ACPI Description Table Fixed Feature Flags" */
+enum {
+	FADT_WBINVD = 1 << 0,
+	FADT_C1 = 1 << 2,
+	FADT_NO_POWER_BUTTON = 1 << 4,
+	FADT_NO_SLEEP_BUTTON = 1 << 5,
+	FADT_NO_RTC_STATUS = 1 << 6,
+	FADT_RESET = 1 << 10,
 };
 
 enum {
@@ -38,7 +55,7 @@ enum {
 	RSDP_CHECKSUM2 = 32,
 	TABLE_LENGTH = 4,
 	TABLE_CHECKSUM = 9,
-	TABLES = 6, /* that the XSDT has, at most */
+	TABLES = 7, /* that the XSDT has, at most */
 };
 
 struct writer {
@@ -163,7 +180,7 @@ static void put_resources(struct writer *w)
 }
 
 /* Each pin of each device. */
-static void put_routes(struct writer *w)
+static void put_routes(struct writer *w, const uint8_t *pins)
 {
 	size_t all, one;
 
@@ -181,13 +198,13 @@ static void put_routes(struct writer *w)
 		put(w, 1, i % 4);
 		put(w, 1, 0); /* no link device */
 		put(w, 1, 0x0a);
-		put(w, 1, PIN_GSI + (i / 4 + i % 4 - 1) % 4);
+		put(w, 1, pins[(i / 4 + i % 4 - 1) % MACHINE_PINS]);
 		end_package(w, one);
 	}
 	end_package(w, all);
 }
 
-static size_t put_dsdt(struct writer *w)
+static size_t put_dsdt(struct writer *w, const uint8_t *pins)
 {
 	size_t start = begin(w, "DSDT", 2), scope, device, s5;
 
@@ -206,14 +223,14 @@ static size_t put_dsdt(struct writer *w)
 	put_name(w, "_UID");
 	put(w, 1, 0);
 	put_resources(w);
-	put_routes(w);
+	put_routes(w, pins);
 	end_package(w, device);
 	end_package(w, scope);
 	put_name(w, "_S5_");
 	put(w, 1, 0x12);
 	s5 = begin_package(w);
 	put(w, 1, 2);
-	put(w, 2, 0); /* Bochs' value */
+	put(w, 2, 0); /* the chipset's value */
 	end_package(w, s5);
 	end(w, start);
 	return start;
@@ -245,7 +262,12 @@ static void put_fadt(struct writer *w, size_t dsdt, size_t facs)
 	bytes_put(&w->b, start + 96, 2, 0xfff);                /* no C2, */
 	bytes_put(&w->b, start + 98, 2, 0xfff);                /* no C3 */
 	bytes_put(&w->b, start + 109, 2, 3);                   /* legacy devices, 8042 */
-	bytes_put(&w->b, start + 112, 4, 0x4a5); /* WBINVD, C1, no buttons, RTC not fixed */
+	bytes_put(&w->b, start + 112, 4,
+		FADT_WBINVD | FADT_C1 | FADT_NO_POWER_BUTTON | FADT_NO_SLEEP_BUTTON |
+			FADT_NO_RTC_STATUS | FADT_RESET);
+	bytes_put(&w->b, start + 116, 4, 1 | 8 << 8 | 1 << 24); /* a port of a byte */
+	bytes_put(&w->b, start + 120, 8, RESET_PORT);
+	bytes_put(&w->b, start + 128, 1, RESET_VALUE);
 	bytes_put(&w->b, start + 132, 8, MACHINE_ACPI_PLACE + facs);
 	bytes_put(&w->b, start + 140, 8, MACHINE_ACPI_PLACE + dsdt);
 	w->at = start + 244;
@@ -261,7 +283,21 @@ static void put_override(struct writer *w, unsigned irq, unsigned gsi, unsigned 
 	put(w, 2, flags);
 }
 
-static void put_madt(struct writer *w, uint64_t cpus)
+/* ACPI 6.5, 5.2.12.5 to 5.2.12.7 */
+static void put_interrupts(struct writer *w, const uint8_t *pins)
+{
+	put_override(w, 0, 2, 0);
+	put_override(w, SCI, SCI, LEVEL_HIGH);
+	for (unsigned i = 0; i < MACHINE_PINS; i++)
+		if (pins[i] < ISA_IRQS && (i == 0 || pins[i] != pins[i - 1]))
+			put_override(w, pins[i], pins[i], LEVEL_HIGH);
+	put(w, 2, 4 | 6 << 8); /* NMIs come by LINT1 */
+	put(w, 1, EVERY_CPU);
+	put(w, 2, 0);
+	put(w, 1, 1);
+}
+
+static void put_madt(struct writer *w, uint64_t cpus, const uint8_t *pins)
 {
 	size_t start = begin(w, "APIC", 3);
 
@@ -277,8 +313,21 @@ static void put_madt(struct writer *w, uint64_t cpus)
 	put(w, 2, 0);
 	put(w, 4, IOAPIC);
 	put(w, 4, 0);
-	put_override(w, 0, 2, 0);
-	put_override(w, SCI, SCI, 0xd); /* level, high */
+	put_interrupts(w, pins);
+	list(w, start);
+}
+
+/* "IA-PC HPET Specification" 1.0a, 3.2.4 */
+static void put_hpet(struct writer *w)
+{
+	size_t start = begin(w, "HPET", 1);
+
+	put(w, 4, HPET_BLOCK);
+	put(w, 4, 0 | 64 << 8); /* memory */
+	put(w, 8, HPET);
+	put(w, 1, 0);
+	put(w, 2, HPET_LEAST);
+	put(w, 1, 0);
 	list(w, start);
 }
 
@@ -432,11 +481,14 @@ struct bytes machine_acpi(struct arena *a, const struct machine_tables *told)
 {
 	struct machine_tables t = *told;
 	struct writer w = {.b = {arena_alloc(a, SIZE), SIZE}, .at = MACHINE_RSDP_SIZE};
-	size_t dsdt = put_dsdt(&w), facs = put_facs(&w);
+	uint64_t cpus = t.nodes > 1 ? CPUS_WITH_NODES : MACHINE_ACPI_CPUS;
+	size_t dsdt = put_dsdt(&w, t.pins), facs = put_facs(&w);
 
-	t.cpus = t.cpus < CPUS_MOST ? t.cpus : CPUS_MOST;
+	if (t.cpus > cpus)
+		t.cpus = cpus;
 	put_fadt(&w, dsdt, facs);
-	put_madt(&w, t.cpus);
+	put_madt(&w, t.cpus, t.pins);
+	put_hpet(&w);
 	if (t.unit) {
 		put_mcfg(&w, t.segments ? 2 : 1);
 		put_dmar(&w, t.regions, t.segments);

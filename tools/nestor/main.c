@@ -124,6 +124,7 @@ static int plan_memory(struct arena *a, const struct command *o, const struct ma
 static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
 	struct vm_files *files, struct boot_plan *plan, struct error *e)
 {
+	plan->qemu = m->kind == MACHINE_QEMU;
 	if (plan_memory(a, o, m, files, plan, e))
 		return e->status;
 	if (boot_set_msrs(plan, o->scenario.machine.msr, e))

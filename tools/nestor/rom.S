@@ -6,7 +6,7 @@
  * fills in ROM_PARAMETERS (boot.c). The first serial port is set up as a BIOS does it.
  *
  * MSRs that the tool has put behind ROM_MSRS are written on all CPUs before: what some other
- * firmware would have left.
+ * firmware would have left. So are registers in configuration space of PCI, by this CPU.
  *
  * A second start of the machine, which is a reset, ends it: it says so on the debug console the
  * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.
@@ -72,6 +72,21 @@ protected:
 	mov $BASE + (msrs - _start), %esi
 	lodsl (%esi), %eax
 	mov %eax, %ebp
+	test %ebp, %ebp
+	jz msrs_set			/* there are neither */
+	shr $16, %eax
+	mov %eax, %ecx
+	jecxz 2f
+	mov $BASE + (pci_writes - _start), %edi
+1:	mov (%edi), %eax
+	mov $0xcf8, %dx
+	out %eax, %dx
+	mov 4(%edi), %eax
+	mov $0xcfc, %dx
+	out %eax, %dx
+	add $8, %edi
+	loop 1b
+2:	movzwl %bp, %ebp
 	test %ebp, %ebp
 	jz msrs_set
 	movl $0xc4500, ICR		/* INIT, then start-up, to all other CPUs */
@@ -172,7 +187,11 @@ ap_start:
 3:	hlt
 	jmp 3b
 
-	.org 0xfe00			/* boot_msr.c: how many, then each */
+	.org 0xfd00			/* boot_tables.c: index, data */
+pci_writes:
+	.fill 0x40, 1, 0
+
+	.org 0xfe00			/* boot_msr.c: 16 bits how many, 16 of those; each */
 msrs:	.fill 0xf0, 1, 0
 
 	.org 0xff00			/* struct rom_parameters */
