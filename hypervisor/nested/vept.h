@@ -22,13 +22,14 @@
 
 struct nested;
 
-#define VEPT_VCPUS      LIMIT_VCPUS
-#define VEPT_SPARE      8 /* roots, beside one for each vCPU and for 8 at least */
-#define VEPT_ROOTS      (VEPT_VCPUS + VEPT_SPARE)
-#define VEPT_WORDS      ((VEPT_ROOTS + 63) / 64) /* of a set of roots */
-#define VEPT_ENTRIES    512
-#define VEPT_NONE       UINT32_MAX
-#define VEPT_TABLES_MAX 32768u /* of a VM: INVEPT looks at a word for each */
+#define VEPT_VCPUS   LIMIT_VCPUS
+#define VEPT_SPARE   8 /* roots, beside one for each vCPU and for 8 at least */
+#define VEPT_ROOTS   (VEPT_VCPUS + VEPT_SPARE)
+#define VEPT_WORDS   ((VEPT_ROOTS + 63) / 64) /* of a set of roots */
+#define VEPT_ENTRIES 512
+#define VEPT_NONE    UINT32_MAX
+#define VEPT_OPEN    32768u /* watched pages that INVEPT looks at, each time */
+#define VEPT_TOLD    64u    /* pages that devices may tell of between two INVEPTs */
 
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
 struct vept_pages {
@@ -62,11 +63,14 @@ struct vept_watch {
 	uint32_t scan;       /* its place there */
 };
 
-/* What INVEPT runs through. */
+/*
+ * What INVEPT runs through. First those that are open; behind them those that are closed: L1
+ * cannot write them, and INVEPT need not look (vept_closed.c); behind these the free ones.
+ */
 struct vept_scan {
 	uint64_t
 		*word; /* from seam_l1_page_watch: bit 9 tells that L1 wrote it; NULL: unsure */
-	struct vept_watch *watch;
+	struct vept_watch *watch; /* NULL: there was never one */
 };
 
 struct vept_root {
@@ -102,9 +106,7 @@ struct vept_foreign {
 	struct gpa_l1 l1;
 };
 
-/*
- * Per VM. pages and books (for `count`, at most VEPT_TABLES_MAX) are given by vm/, at creation.
- */
+/* Per VM. pages and books (for `count`), of zeros, are given by vm/, at creation. */
 struct vept {
 	struct vept_pages *pages;
 	void *books; /* vept_books_size bytes, aligned like a pointer; the next four: */
@@ -120,8 +122,17 @@ struct vept {
 	uint32_t roots; /* that it has of `root`; follows */
 	uint32_t words; /* of sets of these */
 	uint32_t bucket_mask;
-	uint32_t in_use; /* tables that are not in unused */
+	uint32_t in_use;    /* tables that are not in unused */
+	uint32_t used_once; /* tables from here on were never used; they are in no list */
 	uint32_t watch_count;
+	uint32_t open;     /* the first of them, which L1 can write */
+	uint32_t open_max; /* then others are closed */
+	uint32_t hand;     /* where to look for the next one to close */
+	bool closes;       /* some were closed at some time; atomic */
+	/* Closed pages that a device wrote, bit 0 set, without lock; more than there is room
+	 * for. */
+	uint64_t told[VEPT_TOLD];
+	bool told_any, told_more;
 	/* Roots in use; those from which entries were removed since their last flush. */
 	uint64_t live[VEPT_WORDS], changed[VEPT_WORDS];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
@@ -136,7 +147,7 @@ struct vept {
 	struct vept_root root[VEPT_ROOTS];
 	struct vept_root
 		*used[VEPT_VCPUS];  /* the root a vCPU runs or is to run L2 with: stays */
-	uint16_t tries[VEPT_VCPUS]; /* of an INVEPT that is not complete yet */
+	uint32_t tries[VEPT_VCPUS]; /* of an INVEPT that is not complete yet */
 };
 
 enum vept_result {
@@ -152,7 +163,10 @@ enum vept_result {
 /* Memory for the book-keeping of so many tables. */
 uint64_t vept_books_size(uint32_t count);
 
-/* Empty; pages, books, count, pages_hpa, maxphyaddr and the capabilities must be set. */
+/*
+ * Empty; pages and books, of zeros, count, pages_hpa, maxphyaddr and the capabilities must be
+ * set. What it costs grows with hash buckets, not with pages.
+ */
 void vept_init(struct vept *e);
 
 /*
@@ -235,6 +249,18 @@ bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look);
 
 /* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. */
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
+
+/* Has L1 ever been kept from writing tables of its EPT12? Without lock. */
+static inline bool vept_closes(const struct vept *e)
+{
+	return __atomic_load_n(&e->closes, __ATOMIC_RELAXED);
+}
+
+/* EPT01 refused L1 a write to its RAM. If it is a closed page: it can be written now. */
+void vept_open_table(struct nested *n, struct gpa_l1 a);
+
+/* A device is going to write a page of L1's that EPT01 lets nobody write. Without lock. */
+void vept_device_wrote(struct vept *e, struct gpa_l1 page);
 
 /*
  * INVEPT single-context (by EP4TA) and global. False: a piece of the work is done, the

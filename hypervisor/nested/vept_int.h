@@ -90,6 +90,19 @@ bool maybe_watched(const struct vept *e, uint64_t gpa);
 struct vept_watch *watch_find(const struct vept *e, uint64_t gpa);
 /* The page changed: all its mirrors must be compared. */
 void mark_stale(struct vept *e, struct vept_watch *w);
+/* ---- vept_closed.c ---- */
+
+/* Changes places of two watches. */
+void watch_exchange(struct vept *e, uint32_t a, uint32_t b);
+/* Closes what was open longest, and flushes EPT01: there is room for another open page. */
+__attribute__((noinline)) void watch_close_some(struct nested *n);
+/* The page of this closed one is watched no more: L1 can write it. */
+void watch_reopen(const struct vept_scan *s);
+/* What devices have told of is stale. */
+void collect_told(struct nested *n);
+
+/* ---- vept_sync.c ---- */
+
 /* vept_written with the lock held. */
 void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
 /* Flushes what the entries removed from this root make necessary. */

@@ -9,8 +9,11 @@
  */
 #include "nested/vept_int.h"
 
-/* Enough to find and compare everything, if nobody writes EPT12 meanwhile. */
-#define TRIES_MAX (VEPT_TABLES_MAX / FOUND_PAGES + VEPT_TABLES_MAX / COMPARE_TABLES + 1)
+/* Executions that find and compare everything, if nobody writes EPT12 meanwhile. */
+static uint32_t enough_tries(const struct vept *e)
+{
+	return VEPT_OPEN / FOUND_PAGES + e->count / COMPARE_TABLES + 2;
+}
 
 /* Of 64 entries those that are not what they were; nearly all are. */
 static inline uint64_t changed_entries(
@@ -84,7 +87,9 @@ static enum collected collect_written(struct nested *n)
 	unsigned budget = FOUND_PAGES;
 	bool cleared = false;
 
-	for (uint32_t i = 0; i < e->watch_count; i++) {
+	if (__builtin_expect(__atomic_load_n(&e->told_any, __ATOMIC_SEQ_CST), false))
+		collect_told(n);
+	for (uint32_t i = 0; i < e->open; i++) {
 		const struct vept_scan *s = &e->scan[i];
 
 		if (s->word && !(__atomic_load_n(s->word, __ATOMIC_RELAXED) & EPT_DIRTY))
@@ -161,7 +166,7 @@ static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
 	seam_vm_lock(n);
 	done = invalidate(n, &hopeless);
 	/* Somebody writes EPT12 all the time: without translations none is stale. */
-	if (!done && (hopeless || ++e->tries[n->vcpu] == TRIES_MAX)) {
+	if (!done && (hopeless || ++e->tries[n->vcpu] >= enough_tries(e))) {
 		for (unsigned i = 0; i < e->roots; i++)
 			if (e->root[i].eptp12 && !((e->root[i].eptp12 ^ eptp12) & mask))
 				root_empty(n, &e->root[i]);

@@ -8,10 +8,8 @@
 
 /*
  * A power of two, at least one for each table. L1 chooses the pages, but of as many pages as
- * there
- * are buckets, one after the other, each bucket has one: since there is a table for each 2 MiB
- * of L1's
- * RAM, 512 of all.
+ * there are buckets, one after the other, each bucket has one: since there is a table for each
+ * 2 MiB of L1's RAM, 512 of all.
  */
 static uint32_t bucket_count(uint32_t tables)
 {
@@ -26,7 +24,7 @@ uint64_t vept_books_size(uint32_t count)
 {
 	return count * (sizeof(struct vept_table) + sizeof(struct vept_watch) +
 			       sizeof(struct vept_scan)) +
-	       bucket_count(count) * sizeof(struct list);
+	       (uint64_t)bucket_count(count) * sizeof(struct list);
 }
 
 static void init_books(struct vept *e)
@@ -35,13 +33,6 @@ static void init_books(struct vept *e)
 	e->watch = (void *)(e->table + e->count);
 	e->scan = (void *)(e->watch + e->count);
 	e->bucket = (void *)(e->scan + e->count);
-	for (uint32_t i = 0; i < e->count; i++) {
-		e->table[i] = (struct vept_table){.source = NULL};
-		list_append(&e->unused, &e->table[i].link);
-		e->scan[i].watch = &e->watch[i];
-		for (unsigned s = 0; s < VEPT_ENTRIES; s++)
-			e->pages[i].entry[s] = 0;
-	}
 	e->bucket_mask = bucket_count(e->count) - 1;
 	for (uint32_t i = 0; i <= e->bucket_mask; i++)
 		list_init(&e->bucket[i]);
@@ -54,8 +45,12 @@ void vept_init(struct vept *e)
 	list_init(&e->gone);
 	if (e->count)
 		init_books(e);
-	e->in_use = 0;
-	e->watch_count = 0;
+	e->in_use = e->used_once = 0;
+	e->watch_count = e->open = e->hand = 0;
+	e->open_max = VEPT_OPEN;
+	e->closes = e->told_any = e->told_more = false;
+	for (unsigned i = 0; i < VEPT_TOLD; i++)
+		e->told[i] = 0;
 	e->roots = (e->vcpus > 8 ? e->vcpus : 8) + VEPT_SPARE;
 	e->words = (e->roots + 63) / 64;
 	for (unsigned i = 0; i < VEPT_WORDS; i++)
@@ -109,24 +104,42 @@ static struct vept_watch *watch_get(struct nested *n, uint64_t gpa)
 
 	if (w)
 		return w;
+	if (__builtin_expect(e->open >= e->open_max, false))
+		watch_close_some(n);
+	if (!s->watch)
+		s->watch = &e->watch[e->watch_count];
 	w = s->watch;
 	w->gpa = gpa;
 	w->users = 0;
 	w->scan = e->watch_count++;
 	s->word = seam_l1_page_watch(n, (struct gpa_l1){gpa});
+	if (__builtin_expect(w->scan != e->open, false))
+		watch_exchange(e, w->scan, e->open);
+	e->open++;
 	list_init(&w->mirrors);
 	list_append(bucket_of(e, gpa), &w->in_bucket);
 	return w;
 }
 
-/* Those in use have no holes between them: the last one moves here. */
+/* Neither open nor closed ones have holes between them: the last one moves here. */
 static void watch_drop(struct vept *e, struct vept_watch *w)
 {
-	struct vept_scan *last = &e->scan[--e->watch_count];
+	struct vept_scan *last, *hole = &e->scan[w->scan];
 
 	list_remove(&w->in_bucket);
-	e->scan[w->scan] = *last;
-	last->watch->scan = w->scan;
+	if (__builtin_expect(w->scan >= e->open, false)) {
+		watch_reopen(hole);
+	} else {
+		last = &e->scan[--e->open];
+		*hole = *last;
+		last->watch->scan = w->scan;
+		hole = last;
+	}
+	last = &e->scan[--e->watch_count];
+	if (__builtin_expect(hole != last, false)) {
+		*hole = *last;
+		last->watch->scan = (uint32_t)(hole - e->scan);
+	}
 	last->watch = w;
 }
 
@@ -137,14 +150,26 @@ void mark_stale(struct vept *e, struct vept_watch *w)
 
 /* ---- tables ---- */
 
+/* One that was used before; else the first that never was. */
+static inline uint32_t table_take(struct vept *e)
+{
+	struct list *first = e->unused.next;
+
+	if (list_empty(&e->unused)) {
+		list_init(&e->table[e->used_once].link);
+		return e->used_once++;
+	}
+	list_remove(first);
+	return table_index(e, first);
+}
+
 uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, bool split,
 	uint64_t source_gpa)
 {
 	struct vept *e = &n->vm->vept;
-	uint32_t i = table_index(e, e->unused.next);
+	uint32_t i = table_take(e);
 	struct vept_table *t = &e->table[i];
 
-	list_remove(&t->link);
 	e->in_use++;
 	t->source = split ? NULL : seam_l1_page(n, (struct gpa_l1){source_gpa});
 	t->root = (uint16_t)(root - e->root);

@@ -22,12 +22,12 @@ static uint64_t round_up(uint64_t v)
 
 uint32_t memory_ept02_tables(const struct vm_config *c)
 {
-	uint64_t for_ram = c->memory / MEMORY_UNIT;
+	uint64_t for_ram = (c->memory < MEMORY_MOST ? c->memory : MEMORY_MOST) / MEMORY_UNIT;
 	uint64_t count = for_ram + for_ram / 4 + 64;
 
 	if (c->cpus > 8)
 		count += 8 * (c->cpus - 8); /* of the roots that each may have */
-	return count < MEMORY_EPT02_TABLES_MAX ? (uint32_t)count : MEMORY_EPT02_TABLES_MAX;
+	return (uint32_t)count;
 }
 
 /* Virtual EPT, hardware VMCSs, and EPT01 tables of watched pages. */

@@ -16,15 +16,15 @@
 /*
  * A VM with VT-x has a table for its EPT02 for each MEMORY_UNIT of its RAM, and a quarter more.
  */
-#define MEMORY_EPT02_TABLE      8448u  /* bytes at most, with its book-keeping */
-#define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
-#define MEMORY_VMCS_PAGES       39u    /* for each virtual CPU */
-#define MEMORY_FIGURES_PAGES    24u    /* likewise, with and without VT-x */
-#define MEMORY_TRACE_PAGES      32u    /* likewise: the ring of its trace */
-#define MEMORY_VCPU_PAGES       32u    /* likewise: all else, of those above 8 */
-#define MEMORY_NODE             144u   /* bytes: of each vCPU that there may be, in queues */
-#define MEMORY_NODES            8191u  /* of all VMs together, at most */
-#define MEMORY_PAGE             4096u
+#define MEMORY_EPT02_TABLE   8448u         /* bytes at most, with its book-keeping */
+#define MEMORY_MOST          (64ull << 40) /* of a machine: mm/layout.h has no place for more */
+#define MEMORY_VMCS_PAGES    39u           /* for each virtual CPU */
+#define MEMORY_FIGURES_PAGES 24u           /* likewise, with and without VT-x */
+#define MEMORY_TRACE_PAGES   32u           /* likewise: the ring of its trace */
+#define MEMORY_VCPU_PAGES    32u           /* likewise: all else, of those above 8 */
+#define MEMORY_NODE          144u  /* bytes: of each vCPU that there may be, in queues */
+#define MEMORY_NODES         8191u /* of all VMs together, at most */
+#define MEMORY_PAGE          4096u
 #define MEMORY_NET_QUEUE \
 	(512u << 10) /* frames that wait for a pair of queues of a network device */
 #define MEMORY_STREAM_RING (256u << 10) /* bytes under way in one direction of a stream */

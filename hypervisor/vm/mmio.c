@@ -154,6 +154,27 @@ static bool open_code(struct vcpu *vcpu, uint64_t gpa)
 	return opened;
 }
 
+/*
+ * L1 writes a table of its EPT12, which virtual EPT lets it read only. True: the page can be
+ * written now, or another vCPU was faster.
+ */
+static bool open_table(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t page_size, offset, *leaf;
+	bool opened;
+
+	if (!vm->config.vmx || !vept_closes(&vm->nested_vm->vept) || root_of(vcpu) != NULL ||
+		!vm_ram_offset(vm, gpa, 1, &offset))
+		return false;
+	vept_open_table(&vcpu->nested, (struct gpa_l1){gpa});
+	vm_lock(vm);
+	leaf = ept_leaf(&vm->ept01, gpa, &page_size);
+	opened = leaf != NULL && *leaf & EPT_WRITE;
+	vm_unlock(vm);
+	return opened;
+}
+
 /* 28.2.4 "Accessed and Dirty Flags for EPT" */
 static bool walks_write(const struct vcpu *vcpu)
 {
@@ -259,7 +280,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
 		return;
 	vcpu_redeliver(vcpu);
-	if ((q & QUAL_FETCH && open_code(vcpu, gpa)) || map_registers(vcpu, gpa)) {
+	if ((q & QUAL_FETCH && open_code(vcpu, gpa)) ||
+		(q & QUAL_WRITE && open_table(vcpu, gpa)) || map_registers(vcpu, gpa)) {
 		nested_block_nmis_again(q);
 		return;
 	}

@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct vept_pages) + sizeof(struct vept_table) +
 			       2 * sizeof(struct list) <=
 		       MEMORY_EPT02_TABLE,
 	"an EPT02 table needs more of the pool");
-_Static_assert(VEPT_TABLES_MAX == MEMORY_EPT02_TABLES_MAX, "tables of a VM");
+_Static_assert(MEMORY_MOST == DIRECT_SIZE, "the largest VM");
 _Static_assert(4 * NVMCS_SLOTS + 7 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
 _Static_assert(MEMORY_UNIT == SIZE_2M && MEMORY_PAGE == PAGE_SIZE, "sizes of regions");
 

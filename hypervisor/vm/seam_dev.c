@@ -121,13 +121,15 @@ static inline void mark_written(struct vm *vm, uint64_t gpa, uint64_t size)
 	if (!__atomic_load_n(&vm->watches, __ATOMIC_RELAXED))
 		return;
 	for (uint64_t page = gpa & ~PAGE_MASK; page < gpa + size; page += PAGE_SIZE) {
-		uint64_t *leaf;
+		uint64_t *leaf, old = EPT_DIRTY;
 
 		if (!vm_watched(vm, page))
 			continue;
 		leaf = ept_leaf(&vm->ept01, page, &page_size);
 		if (leaf != NULL && page_size == PAGE_SIZE)
-			__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+			old = __atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+		if (!(old & (EPT_WRITE | EPT_DIRTY))) /* it looks at those that L1 can write */
+			vept_device_wrote(&vm->nested_vm->vept, (struct gpa_l1){page});
 	}
 }
 

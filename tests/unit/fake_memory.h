@@ -40,8 +40,12 @@ struct fake {
 	unsigned msr_count;
 	/* Accesses to L1's RAM by copy; pages handed out as pointers are not counted. */
 	unsigned reads, writes;
-	/* By page: bit 9 is set when L1 writes it, as hardware does in EPT01. */
+	/*
+	 * By page, what EPT01 has of those that are watched: bit 9 is set when L1 writes it,
+	 * bit 1 lets it. Where that is clear, bit 0 set, L1 is refused the write.
+	 */
 	uint64_t written[FAKE_RAM_SIZE / 4096];
+	void (*refused)(uint64_t gpa); /* lets L1 try again */
 	uint64_t base; /* where RAM starts: not 0 while a test looks as the machine does */
 	unsigned char ram[FAKE_RAM_SIZE] __attribute__((aligned(4096)));
 };
@@ -97,11 +101,24 @@ static inline uint64_t fake_read64(uint64_t gpa)
 
 #define FAKE_WRITTEN BIT64(9)
 
+/* What EPT01 says of a page that L1 is going to write. */
+static inline void fake_writes(uint64_t gpa)
+{
+	uint64_t *word = &fake.written[gpa / 4096];
+
+	if ((*word & 3) == 1) {
+		assert_non_null(fake.refused);
+		fake.refused(gpa);
+		assert_true(*word & 2);
+	}
+	*word |= FAKE_WRITTEN;
+}
+
 /* L1 writes its memory. */
 static inline void fake_write64(uint64_t gpa, uint64_t value)
 {
 	assert_true(fake_is_ram(gpa, sizeof(value)));
-	fake.written[gpa / 4096] |= FAKE_WRITTEN;
+	fake_writes(gpa);
 	memcpy(fake.ram + gpa, &value, sizeof(value));
 }
 
@@ -117,7 +134,7 @@ static inline uint32_t fake_read32(uint64_t gpa)
 static inline void fake_write32(uint64_t gpa, uint32_t value)
 {
 	assert_true(fake_is_ram(gpa, sizeof(value)));
-	fake.written[gpa / 4096] |= FAKE_WRITTEN;
+	fake_writes(gpa);
 	memcpy(fake.ram + gpa, &value, sizeof(value));
 }
 

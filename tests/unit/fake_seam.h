@@ -10,6 +10,7 @@
 #include "fake_memory.h"
 #include "nested/explain.h"
 #include "nested/nested.h"
+#include "spec/ept.h"
 
 /* Host-physical addresses of L1's RAM in the fake: RAM starts here. */
 #define FAKE_HPA_BASE 0x100000000ull
@@ -166,7 +167,7 @@ uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 	fake_record(__func__, a.v, 0);
 	if (fake_hw.no_written || !fake_is_ram(a.v, PAGE_SIZE))
 		return NULL;
-	fake.written[a.v / PAGE_SIZE] |= FAKE_WRITTEN;
+	fake.written[a.v / PAGE_SIZE] |= FAKE_WRITTEN | EPT_READ | EPT_WRITE;
 	return &fake.written[a.v / PAGE_SIZE];
 }
 

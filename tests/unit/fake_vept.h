@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What vm/ gives the virtual EPT of a VM: memory for its tables. vept_init or nested_vm_init
- * follows.
+ * What vm/ gives the virtual EPT of a VM: memory for its tables, of zeros. vept_init or
+ * nested_vm_init follows.
  */
 #ifndef NESTOR_TESTS_FAKE_VEPT_H
 #define NESTOR_TESTS_FAKE_VEPT_H
@@ -17,8 +17,8 @@
 
 static inline void fake_vept_alloc(struct vept *e, uint32_t tables)
 {
-	e->pages = aligned_alloc(4096, tables * sizeof(struct vept_pages));
-	e->books = malloc(vept_books_size(tables));
+	e->pages = calloc(tables, sizeof(struct vept_pages));
+	e->books = calloc(1, vept_books_size(tables));
 	e->count = tables;
 	e->pages_hpa = 0x40000000;
 	e->void_hpa = FAKE_VEPT_VOID;

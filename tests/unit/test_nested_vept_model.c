@@ -25,6 +25,7 @@ static struct vept_pages pages[TABLES] __attribute__((aligned(4096)));
 static uint64_t books[TABLES][32];
 static uint64_t seed;
 static uint64_t eptp[2];
+static unsigned refused;
 
 /* As a processor has it cached: what is no RAM is where EPT12 had it before the INVEPT. */
 static struct {
@@ -38,10 +39,19 @@ static unsigned below(unsigned bound)
 	return random_below(&seed, bound);
 }
 
-/* L1 writes an entry of EPT12, and EPT01's dirty bit shows it. */
+/* L1 writes an entry of EPT12, and EPT01's dirty bit shows it; or a device does. */
 static void l1_writes(uint64_t at, uint64_t entry)
 {
-	model_write(at, entry);
+	if (vm.vept.closes && below(4) == 0)
+		model_device_write(&vm.vept, at, entry);
+	else
+		model_write(at, entry);
+}
+
+static void open_page(uint64_t gpa)
+{
+	refused++;
+	vept_open_table(&n, (struct gpa_l1){gpa});
 }
 
 /* An address whose walk uses few slots of each table. */
@@ -58,6 +68,8 @@ static void start(uint32_t count, uint64_t ad)
 	memset(&n, 0, sizeof(n));
 	memset(&vm, 0, sizeof(vm));
 	n.vm = &vm;
+	memset(pages, 0, sizeof(pages));
+	memset(books, 0, sizeof(books));
 	vm.vept.pages = pages;
 	vm.vept.books = books;
 	assert_true(vept_books_size(TABLES) <= sizeof(books));
@@ -68,6 +80,7 @@ static void start(uint32_t count, uint64_t ad)
 	vm.vept.execute_only = true;
 	vept_init(&vm.vept);
 	fake_scratch(&n.scratch);
+	fake.refused = open_page;
 	model_forget();
 	eptp[0] = ROOT_A | 0x1e | ad;
 	eptp[1] = ROOT_B | 0x1e;
@@ -265,9 +278,10 @@ static void expect_no_leak(void)
 	assert_int_equal(vm.vept.in_use, roots);
 }
 
-static void run_history(uint32_t table_count, uint64_t ad, uint64_t first)
+static void run_history(uint32_t table_count, uint64_t ad, uint64_t first, uint32_t open_max)
 {
 	start(table_count, ad);
+	vm.vept.open_max = open_max;
 	seed = first;
 	for (unsigned i = 0; i < 4000; i++) {
 		static const uint64_t accesses[] = {1, 1, 2, 3, 4};
@@ -305,21 +319,34 @@ static void histories_with_many_tables_stay_true_to_ept12(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 4; i++)
-		run_history(TABLES, 0, i * 77 + 1);
+		run_history(TABLES, 0, i * 77 + 1, VEPT_OPEN);
 }
 
 static void histories_with_accessed_and_dirty_flags_stay_true_to_ept12(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 4; i++)
-		run_history(TABLES, EPTP_AD, i * 77 + 2);
+		run_history(TABLES, EPTP_AD, i * 77 + 2, VEPT_OPEN);
 }
 
 static void histories_with_hardly_any_tables_stay_true_to_ept12(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 4; i++)
-		run_history(8 + (uint32_t)i, 0, i * 77 + 3);
+		run_history(8 + (uint32_t)i, 0, i * 77 + 3, VEPT_OPEN);
+}
+
+/* INVEPT looks at one page, or a few, of nine: L1 cannot write the others until it tries to. */
+static void histories_with_closed_pages_stay_true_to_ept12(void **state)
+{
+	(void)state;
+	refused = 0;
+	for (uint32_t i = 0; i < 8; i++) {
+		run_history(i % 2 ? TABLES : 10, i % 3 ? 0 : EPTP_AD, i * 77 + 4, 1 + i / 2);
+		assert_true(vm.vept.open <= vm.vept.open_max);
+		assert_true(vm.vept.closes);
+	}
+	assert_true(refused > 400);
 }
 
 static void expect_path_of_ept12(unsigned which, uint64_t gpa, uint64_t access)
@@ -432,6 +459,7 @@ int main(void)
 		cmocka_unit_test(histories_with_many_tables_stay_true_to_ept12),
 		cmocka_unit_test(histories_with_accessed_and_dirty_flags_stay_true_to_ept12),
 		cmocka_unit_test(histories_with_hardly_any_tables_stay_true_to_ept12),
+		cmocka_unit_test(histories_with_closed_pages_stay_true_to_ept12),
 		cmocka_unit_test(running_out_of_tables_leaves_paths_of_ept12),
 		cmocka_unit_test(what_was_filled_under_pressure_goes_by_invept),
 		cmocka_unit_test(invept_takes_away_only_what_changed),

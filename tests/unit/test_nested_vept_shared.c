@@ -71,6 +71,64 @@ static void a_write_with_a_cached_dirty_flag_is_seen(void **state)
 	assert_int_equal(leaf(root, 0x1000), 0);
 }
 
+static void make_another_table(void)
+{
+	fake_write64(EPT12_PDPT + 8, 0x104000 | EPT_RWX);
+	fake_write64(0x104000, 0x400000 | EPT_WB | EPT_LARGE | EPT_RWX);
+}
+
+static void remap_with_flag(void)
+{
+	remap_unseen();
+	fake.written[PTE(1) / PAGE_SIZE] |= FAKE_WRITTEN;
+}
+
+/* A CPU that may write by what it has cached does so until it is flushed. */
+static void what_is_written_while_a_page_is_closed_is_seen(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	make_another_table();
+	touch(root, 0x1000, EPT_READ);
+	vept_invalidate(&n, EPT12);
+	vept_invalidate(&n, EPT12);
+	vm.vept.open_max = 1;
+	fake_hw.at_settle = remap_with_flag;
+	fake.call_count = 0;
+	touch(root, SIZE_1G, EPT_READ);
+	assert_int_equal(fake_called("settle"), 1);
+	assert_false(fake.written[PTE(1) / PAGE_SIZE] & EPT_WRITE);
+	fake_hw.at_settle = NULL;
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(root, 0x1000), 0);
+	vm.vept.open_max = VEPT_OPEN;
+}
+
+/* More than there is room to tell of: everything is forgotten. */
+static void pages_that_devices_write_are_seen(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	make_another_table();
+	for (unsigned many = 0; many < 2; many++) {
+		vm.vept.open_max = 1;
+		touch(root, 0x1000, EPT_READ);
+		touch(root, SIZE_1G, EPT_READ);
+		assert_false(fake.written[PTE(1) / PAGE_SIZE] & EPT_WRITE);
+		while (!vept_invalidate(&n, EPT12))
+			;
+		for (uint64_t i = 0; many && i < 2 * VEPT_TOLD; i++)
+			vept_device_wrote(&vm.vept, (struct gpa_l1){0x1000000 + i * PAGE_SIZE});
+		model_device_write(
+			&vm.vept, PTE(1), (0x900000 + many * PAGE_SIZE) | EPT_WB | 7);
+		vept_invalidate(&n, EPT12);
+		assert_int_equal(leaf(root, 0x1000), 0);
+	}
+	vm.vept.open_max = VEPT_OPEN;
+}
+
 static void without_dirty_flags_every_table_is_compared(void **state)
 {
 	struct vept_root *root;
@@ -370,6 +428,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(a_write_with_a_cached_dirty_flag_is_seen),
+		T(what_is_written_while_a_page_is_closed_is_seen),
+		T(pages_that_devices_write_are_seen),
 		T(without_dirty_flags_every_table_is_compared),
 		T(writes_of_l0_are_seen),
 		T(a_flushed_vmcs_is_seen),

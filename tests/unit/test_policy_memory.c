@@ -15,6 +15,7 @@
 
 #define MIB (1ull << 20)
 #define GIB (1ull << 30)
+#define TIB (1ull << 40)
 
 static struct vm_config vms[4];
 static const struct vm_config *const list[4] = {&vms[0], &vms[1], &vms[2], &vms[3]};
@@ -39,11 +40,34 @@ static void the_pool_grows_with_the_vm(void **state)
 	large = memory_pool_size(&vms[0]);
 	assert_int_equal(small % MEMORY_UNIT, 0);
 	/* All tables that a VM may have, a page for each MiB, a 64th. */
-	assert_true(large > 1ull * MEMORY_EPT02_TABLES_MAX * MEMORY_EPT02_TABLE + 1 * GIB);
+	assert_true(large > 64 * GIB / MEMORY_UNIT * 5 / 4 * MEMORY_EPT02_TABLE + 1 * GIB);
 	assert_true(large < 2 * 64 * GIB / MEMORY_UNIT * MEMORY_EPT02_TABLE + 2 * GIB);
 	assert_true(small < 20 * MIB);
 	vms[0].vmx = false;
 	assert_true(memory_pool_size(&vms[0]) < 11 * MIB + 1 * GIB);
+}
+
+/* A table for each 2 MiB in pages of 4 KiB, and a quarter more, up to the largest VM. */
+static void tables_of_ept02_follow_ram(void **state)
+{
+	uint32_t last = 0;
+
+	(void)state;
+	for (uint64_t memory = 4 * MIB; memory <= 64 * TIB; memory *= 2) {
+		uint64_t tables = memory / MEMORY_UNIT * 5 / 4;
+
+		machine(1, memory);
+		last = memory_ept02_tables(&vms[0]);
+		assert_in_range(last, tables, tables + 64);
+		assert_true(memory_pool_size(&vms[0]) >= tables * MEMORY_EPT02_TABLE);
+		/* of all that it has, this is a small part */
+		assert_true(tables * MEMORY_EPT02_TABLE <= memory / 190);
+	}
+	/* no machine has more, and the number has 32 bits */
+	machine(1, UINT64_MAX / 2);
+	assert_int_equal(memory_ept02_tables(&vms[0]), last);
+	vms[0].cpus = 288;
+	assert_int_equal(memory_ept02_tables(&vms[0]), last + 8 * 280);
 }
 
 static void more_virtual_cpus_need_more(void **state)
@@ -259,6 +283,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_pool_grows_with_the_vm),
+		cmocka_unit_test(tables_of_ept02_follow_ram),
 		cmocka_unit_test(more_virtual_cpus_need_more),
 		cmocka_unit_test(what_is_needed_later_is_a_part_of_the_pool),
 		cmocka_unit_test(disks_are_a_part_of_the_pool),

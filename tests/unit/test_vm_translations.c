@@ -95,6 +95,7 @@ static void make_vept(uint32_t tables)
 		.apic_hpa = FAKE_VEPT_APIC};
 	assert_true(vept_books_size(TABLES) <= sizeof(books));
 	memset(pages, 0, sizeof(pages));
+	memset(books, 0, sizeof(books));
 }
 
 static void make_vcpu(unsigned v)
@@ -161,6 +162,8 @@ static void make_vm(uint32_t tables)
 	make_vept(tables);
 	nested_vm_init(&nested_vm);
 	nested_vm.vept.maxphyaddr = 46;
+	if (w.open_max != 0)
+		nested_vm.vept.open_max = w.open_max;
 	fake_hw.no_device = false;
 	ref.device = true;
 	make_tables();
@@ -178,6 +181,7 @@ static void make_vm(uint32_t tables)
 static void restart(uint32_t tables)
 {
 	memset(fake.ram, 0, sizeof(fake.ram));
+	memset(fake.written, 0, sizeof(fake.written)); /* another EPT01 */
 	for (unsigned c = 0; c < CPUS; c++)
 		w.here[c] = NOBODY;
 	memset(w.run, 0, sizeof(w.run));
@@ -186,11 +190,13 @@ static void restart(uint32_t tables)
 	make_vm(tables);
 }
 
-static void start(uint64_t seed, uint32_t tables)
+static void start_with(uint64_t seed, uint32_t tables, uint32_t open_max)
 {
 	fake_seam_reset();
+	fake.refused = l1_is_refused;
 	memset(&w, 0, sizeof(w));
 	memset(&ref, 0, sizeof(ref));
+	w.open_max = open_max;
 	w.seed = seed;
 	w.loaded = NOBODY;
 	hw_cpu = percpus[0];
@@ -208,6 +214,11 @@ static void start(uint64_t seed, uint32_t tables)
 	golden[FID_HOST_CR4] = CR4_PAE | CR4_VMXE;
 	golden_memory();
 	make_vm(tables);
+}
+
+static void start(uint64_t seed, uint32_t tables)
+{
+	start_with(seed, tables, 0);
 }
 
 /* ---- histories ---- */
@@ -252,11 +263,12 @@ static void step(unsigned v, uint32_t tables)
 	}
 }
 
-static unsigned uses, stale, violations; /* nobody shall have tested nothing */
+/* Nobody shall have tested nothing. */
+static unsigned uses, stale, violations, refused;
 
-static void history(uint64_t seed, uint32_t tables)
+static void history(uint64_t seed, uint32_t tables, uint32_t open_max)
 {
-	start(seed, tables);
+	start_with(seed, tables, open_max);
 	for (unsigned i = 0; i < 12000; i++) {
 		step(below(VCPUS), tables);
 		if (ref.past_count > 300)
@@ -265,21 +277,32 @@ static void history(uint64_t seed, uint32_t tables)
 	uses += w.uses;
 	stale += w.stale;
 	violations += w.violations;
+	refused += w.refused;
 }
 
 static void no_translation_is_used_that_may_not_be_relied_on(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 6; i++)
-		history(i * 77 + 1, TABLES);
+		history(i * 77 + 1, TABLES, 0);
 }
 
 static void nor_when_tables_are_few_and_roots_go(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < 6; i++)
-		history(i * 77 + 2, 10 + (uint32_t)i);
+		history(i * 77 + 2, 10 + (uint32_t)i, 0);
 	assert_true(uses > 200000 && stale > 200 && violations > 4000);
+}
+
+/* L1 cannot write most pages with its tables, until it tries to: INVEPT looks at so few. */
+static void nor_when_pages_with_tables_are_closed(void **state)
+{
+	(void)state;
+	refused = 0;
+	for (uint32_t i = 0; i < 2; i++)
+		history(i * 77 + 3, TABLES, 2 + i);
+	assert_true(refused > 100);
 }
 
 /* ---- what histories seldom meet ---- */
@@ -343,6 +366,29 @@ static void a_table_that_another_cpu_writes_again_is_seen(void **state)
 	touch_at(0, 0, EPT_READ);
 	run_l2_of(1, 3);
 	touch_at(1, 0, EPT_READ);
+}
+
+/* The other CPU has the page cached as writable when it is closed: it is told. */
+static void a_table_that_another_cpu_may_write_is_not_closed_yet(void **state)
+{
+	(void)state;
+	start_still();
+	run_l2_of(0, 2);
+	touch_at(0, 0, EPT_READ);
+	l1_invept_of(0, 1, false);
+	begin(1);
+	to_l1(1);
+	end(1);
+	l1_reads(1, PT0);
+	nested_vm.vept.open_max = 1;
+	run_l2_of(0, 0); /* a table that is new */
+	assert_false(fake.written[PT0 / PAGE_SIZE] & EPT_WRITE);
+	written_over(1, 0x803000);
+	assert_int_equal(w.refused, 1);
+	l1_invept_of(1, 1, false);
+	l1_invept_of(0, 1, false);
+	run_l2_of(0, 2);
+	touch_at(0, 0, EPT_READ);
 }
 
 /* The page that stands where nothing is goes from one L2 to another one. */
@@ -440,8 +486,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_translation_is_used_that_may_not_be_relied_on),
 		cmocka_unit_test(nor_when_tables_are_few_and_roots_go),
+		cmocka_unit_test(nor_when_pages_with_tables_are_closed),
 		cmocka_unit_test(invept_drops_what_l2s_tables_were),
 		cmocka_unit_test(a_table_that_another_cpu_writes_again_is_seen),
+		cmocka_unit_test(a_table_that_another_cpu_may_write_is_not_closed_yet),
 		cmocka_unit_test(
 			what_one_l2_wrote_nowhere_is_out_of_its_reach_before_another_has_the_page),
 		cmocka_unit_test(

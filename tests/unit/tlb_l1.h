@@ -257,16 +257,44 @@ static void touch_l1(unsigned v)
 
 /* ---- L1's tables ---- */
 
-/* A processor that has EPT01's dirty flag cached as set does not set it again. */
+/* An EPT violation of the L1 that runs there: EPT01 lets it read the page only. */
+static void l1_is_refused(uint64_t gpa)
+{
+	unsigned v = w.here[w.writes];
+
+	w.refused++;
+	w.here[w.writes] = NOBODY;
+	w.cpu = w.writes;
+	load(v);
+	vept_open_table(nested(v), (struct gpa_l1){gpa});
+	end(v);
+}
+
+/* What EPT01 allows is cached, and may be so for longer. */
+static void l1_reads(unsigned cpu, uint64_t at)
+{
+	uint64_t word = fake.written[at / PAGE_SIZE];
+
+	if (word == 0 || word & EPT_WRITE) /* it is watched, or not */
+		w.writable[cpu][at / PAGE_SIZE] = true;
+}
+
+/*
+ * A processor that has EPT01's dirty flag cached as set writes without looking again; one that
+ * has the page as writable sets the flag, and looks no more than that.
+ */
 static void l1_writes(unsigned cpu, uint64_t at, uint64_t entry)
 {
 	bool *dirty = &w.dirty[cpu][at / PAGE_SIZE];
 
 	ref_past(at, fake_read64(at));
-	if (*dirty)
+	w.writes = cpu;
+	if (*dirty || w.writable[cpu][at / PAGE_SIZE]) {
 		memcpy(fake.ram + at, &entry, sizeof(entry));
-	else
+		fake.written[at / PAGE_SIZE] |= *dirty ? 0 : FAKE_WRITTEN;
+	} else {
 		fake_write64(at, entry);
+	}
 	*dirty = true;
 }
 
@@ -300,6 +328,7 @@ static void change_tables(unsigned v)
 	to_l1(v);
 	end(v);
 	c = cpu_of(v);
+	l1_reads(c, below(2) ? PD0 : PT0 + below(2) * PAGE_SIZE);
 	switch (below(8)) {
 	case 0:
 		l1_writes(c, PD0 + below(2) * 8,

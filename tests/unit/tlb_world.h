@@ -64,19 +64,23 @@ static uint64_t golden[FID_COUNT];
 static struct {
 	uint64_t seed;
 	struct tlb tlb[CPUS];
-	bool dirty[CPUS][FAKE_RAM_SIZE / PAGE_SIZE]; /* EPT01's flag is cached as set */
-	unsigned cpu;                                /* that L0 runs on */
-	unsigned here[CPUS];                         /* the vCPU whose guest runs there */
+	/* EPT01's flag is cached as set; the right, whatever the flag. */
+	bool dirty[CPUS][FAKE_RAM_SIZE / PAGE_SIZE], writable[CPUS][FAKE_RAM_SIZE / PAGE_SIZE];
+	unsigned cpu;        /* that L0 runs on */
+	unsigned here[CPUS]; /* the vCPU whose guest runs there */
 	struct fake_hw hw[VCPUS];
 	unsigned loaded; /* whose is in fake_hw */
 	struct running run[VCPUS];
-	unsigned owner[VMCSS];            /* on which vCPU it is active */
-	uint16_t vpid12[VMCSS];           /* 0: it has none */
-	uint64_t at[VMCSS][LINEARS];      /* where L2's tables have a linear address */
-	uint64_t l1_dropped[VCPUS];       /* L1's own combined mappings, by an exit */
-	bool away;                        /* the device goes with what is pending */
-	bool still;                       /* each vCPU stays on the CPU of its number */
-	unsigned uses, stale, violations; /* so that nobody tests nothing */
+	unsigned owner[VMCSS];       /* on which vCPU it is active */
+	uint16_t vpid12[VMCSS];      /* 0: it has none */
+	uint64_t at[VMCSS][LINEARS]; /* where L2's tables have a linear address */
+	uint64_t l1_dropped[VCPUS];  /* L1's own combined mappings, by an exit */
+	bool away;                   /* the device goes with what is pending */
+	unsigned writes;             /* the CPU whose L1 does, now */
+	bool still;                  /* each vCPU stays on the CPU of its number */
+	uint32_t open_max;           /* of virtual EPT; 0: its own */
+	/* So that nobody tests nothing. */
+	unsigned uses, stale, violations, refused;
 } w;
 
 static unsigned below(unsigned bound)
@@ -106,8 +110,10 @@ void hw_invept(uint64_t type, uint64_t eptp)
 
 	others_run();
 	tlb_invept(&w.tlb[w.cpu], eptp, every);
-	if (every || !((eptp ^ EPTP01) & EPT_ADDRESS))
+	if (every || !((eptp ^ EPTP01) & EPT_ADDRESS)) {
 		memset(w.dirty[w.cpu], 0, sizeof(w.dirty[w.cpu]));
+		memset(w.writable[w.cpu], 0, sizeof(w.writable[w.cpu]));
+	}
 }
 
 void hw_invvpid(uint64_t type, uint16_t vpid)

@@ -28,6 +28,8 @@ rows() {
 		invvpid         |      | nested/insn_inv.c    | s/seam_flush_vpid(n, (uint16_t)(n->vpid01 + 1 + i));/;/
 		dirty-flags     |      | nested/vept_sync.c   | s/seam_flush_ept(n, n->vm->l0.eptp01, true);/;/
 		dirty-others    |      | nested/vept_sync.c   | s/seam_flush_ept(n, n->vm->l0.eptp01, true);/seam_flush_ept_here(n, n->vm->l0.eptp01);/
+		close           |      | nested/vept_closed.c | s/seam_flush_ept(n, n->vm->l0.eptp01, true);/;/
+		close-others    |      | nested/vept_closed.c | s/seam_flush_ept(n, n->vm->l0.eptp01, true);/seam_flush_ept_here(n, n->vm->l0.eptp01);/
 		compare         |      | nested/vept_sync.c   | s/compare_stale(n, budget);//
 		changed         |      | nested/vept_sync.c   | s/while (e->changed\[i\] != 0)/for (e->changed[i] = 0; false;)/
 		invept-single   |      | nested/vept_sync.c   | s/return invalidate_roots(n, eptp12, EPT_ADDRESS);/return invalidate_roots(n, eptp12, UINT64_MAX);/

@@ -36,10 +36,11 @@
 	} while (0)
 
 static uint64_t ram[RAM / sizeof(uint64_t)] __attribute__((aligned(4096)));
+static uint64_t word[RAM / PAGE_SIZE];
 static struct nested_vm vm;
 static struct nested vcpu[VCPUS];
 static struct nvmcs vmcs12[VCPUS];
-static unsigned fills[VCPUS];
+static unsigned fills[VCPUS], refused, told;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void seam_vm_lock(struct nested *n)
@@ -94,12 +95,12 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 	return a.v < RAM ? &ram[(a.v & ~PAGE_MASK) / sizeof(uint64_t)] : NULL;
 }
 
-/* Every page may have been written. */
+/* EPT01's word of the page. */
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;
-	(void)a;
-	return NULL;
+	__atomic_fetch_or(&word[a.v / PAGE_SIZE], EPT_RWX | EPT_DIRTY, __ATOMIC_SEQ_CST);
+	return &word[a.v / PAGE_SIZE];
 }
 
 int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
@@ -122,6 +123,23 @@ static void set_page(unsigned p, bool there)
 	uint64_t entry = (0x200000 + p % 512 * 4096ull) | EPT_WB | EPT_RWX;
 
 	set(0x4000 + p * 8ull, there ? entry : 0);
+}
+
+/* L1 is going to write one of its five tables; or a device, which knows no lock of L0's. */
+static void writes_table(struct nested *n, unsigned table, bool device)
+{
+	struct gpa_l1 page = {PML4 + table * PAGE_SIZE};
+	uint64_t *w = &word[page.v / PAGE_SIZE], old;
+
+	if (!device && !(__atomic_load_n(w, __ATOMIC_SEQ_CST) & EPT_WRITE)) {
+		vept_open_table(n, page);
+		__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+	}
+	old = __atomic_fetch_or(w, EPT_DIRTY, __ATOMIC_SEQ_CST);
+	if (device && !(old & (EPT_WRITE | EPT_DIRTY))) {
+		vept_device_wrote(&vm.vept, page);
+		__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED);
+	}
 }
 
 static void make_ept12(void)
@@ -167,7 +185,8 @@ static void touch(struct nested *n, struct vept_root *r, uint64_t gpa, bool fetc
 	CHECK(entry == 0 || (entry & EPT_ADDRESS) == HPA + 0x200000 + (gpa >> 12) % 512 * 4096);
 	if (n->view != 0) {
 		CHECK(r->view == n->view);
-		CHECK(fetch || !(entry & EPT_EXEC));
+		/* what EPT12 refuses changes nothing of what was there */
+		CHECK(fetch || found != VEPT_FILLED || !(entry & EPT_EXEC));
 	}
 	seam_vm_unlock(n);
 }
@@ -181,6 +200,7 @@ static void do_one(struct nested *n, uint64_t r)
 	root = vept_root_get(n, EPTP12, 0);
 	switch (r >> 1 & 15) {
 	case 0:
+		writes_table(n, (unsigned)(r >> 20) % 5, r >> 6 & 1);
 		set_page((unsigned)(r >> 8) % PAGES / 4 * 4, r >> 5 & 1);
 		break;
 	case 1:
@@ -215,6 +235,7 @@ int main(void)
 	make_ept12();
 	fake_vept_alloc(&vm.vept, TABLES);
 	vept_init(&vm.vept);
+	vm.vept.open_max = 2;
 	for (unsigned i = 0; i < VCPUS; i++) {
 		vcpu[i].vm = &vm;
 		vcpu[i].vcpu = i;
@@ -228,6 +249,7 @@ int main(void)
 	fake_vept_free(&vm.vept);
 	for (unsigned i = 0; i < VCPUS; i++)
 		CHECK(fills[i] > ROUNDS / 4);
+	CHECK(refused > 10 && told > 10);
 	puts("views: no races");
 	return 0;
 }

@@ -108,10 +108,14 @@ static inline void vept_check_watches(const struct vept *e)
 
 	for (struct list *l = e->stale.next; l != &e->stale; l = l->next)
 		assert_non_null(vept_check_element(l)->watch);
+	assert_true(e->open <= e->watch_count);
 	for (uint32_t i = 0; i < e->watch_count; i++) {
 		struct vept_watch *w = e->scan[i].watch;
 
 		assert_int_equal(w->scan, i);
+		/* All that L1 can write INVEPT looks at. */
+		assert_true(i < e->open || !(*e->scan[i].word & EPT_WRITE));
+		assert_true(i >= e->open || !e->scan[i].word || *e->scan[i].word & EPT_WRITE);
 		mirrors += vept_check_list(e, &w->mirrors);
 		users += w->users;
 		for (struct list *l = w->mirrors.next; l != &w->mirrors; l = l->next)
@@ -137,7 +141,7 @@ static inline void vept_check(const struct vept *e)
 		assert_false(vept_check_element(l)->in_use);
 		assert_null(vept_check_element(l)->watch);
 	}
-	assert_int_equal(used + vept_check_list(e, &e->unused), e->count);
+	assert_int_equal(used + vept_check_list(e, &e->unused), e->used_once);
 	vept_check_watches(e);
 }
 

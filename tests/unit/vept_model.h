@@ -39,6 +39,20 @@ static inline void model_write(uint64_t at, uint64_t entry)
 	fake_write64(at, entry);
 }
 
+/* A device writes it, past EPT01: L0 looks at what that has of the page (vm/seam_dev.c). */
+static inline void model_device_write(struct vept *e, uint64_t at, uint64_t entry)
+{
+	uint64_t *word = &fake.written[at / PAGE_SIZE], old = *word;
+
+	assert_true(model.count < sizeof(model.past) / sizeof(model.past[0]));
+	model.past[model.count].at = at;
+	model.past[model.count++].old = fake_read64(at);
+	*word |= EPT_DIRTY;
+	if (!(old & (EPT_WRITE | EPT_DIRTY)))
+		vept_device_wrote(e, (struct gpa_l1){at & ~PAGE_MASK});
+	memcpy(fake.ram + at, &entry, sizeof(entry));
+}
+
 static inline uint64_t model_size(unsigned level)
 {
 	return 1ull << (PAGE_SHIFT + 9 * (level - 1));

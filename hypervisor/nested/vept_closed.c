@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watched pages beyond those that one INVEPT can look at: they are closed, which means that
+ * EPT01 lets L1 read them only. A closed page is as its mirrors know it, or they are stale. A
+ * write that L1 tries opens the page.
+ */
+#include "nested/vept_int.h"
+
+#define CLOSE_PAGES 256u /* at once, with one flush */
+
+void watch_exchange(struct vept *e, uint32_t a, uint32_t b)
+{
+	struct vept_scan s = e->scan[a];
+
+	e->scan[a] = e->scan[b];
+	e->scan[b] = s;
+	e->scan[a].watch->scan = a;
+	e->scan[b].watch->scan = b;
+}
+
+/* Not where nobody tells what was written, and not what L1 could not write anyway. */
+static bool can_be_closed(const struct vept_scan *s)
+{
+	return s->word && (__atomic_load_n(s->word, __ATOMIC_RELAXED) & EPT_WRITE);
+}
+
+/* Nobody but a device can write the page: it is compared when somebody has. */
+static void take_written(struct vept *e, const struct vept_scan *s)
+{
+	if (!(__atomic_load_n(s->word, __ATOMIC_RELAXED) & EPT_DIRTY))
+		return;
+	__atomic_fetch_and(s->word, ~EPT_DIRTY, __ATOMIC_SEQ_CST);
+	mark_stale(e, s->watch);
+}
+
+/*
+ * The newest take the places of the oldest, which the hand passes. A processor that may write
+ * by what it has cached does so before the flush is done: flags are looked at after it, and
+ * what is stale is compared later still.
+ */
+void watch_close_some(struct nested *n)
+{
+	struct vept *e = &n->vm->vept;
+	uint32_t before = e->open;
+
+	for (unsigned i = 0; i < CLOSE_PAGES && e->open != 0; i++, e->hand++) {
+		const struct vept_scan *s;
+
+		if (e->hand >= e->open)
+			e->hand = 0;
+		s = &e->scan[e->hand];
+		if (!can_be_closed(s))
+			continue;
+		__atomic_fetch_and(s->word, ~EPT_WRITE, __ATOMIC_SEQ_CST);
+		watch_exchange(e, e->hand, --e->open);
+	}
+	if (e->open == before)
+		return;
+	__atomic_store_n(&e->closes, true, __ATOMIC_RELAXED);
+	seam_flush_ept(n, n->vm->l0.eptp01, true);
+	for (uint32_t i = e->open; i < before; i++)
+		take_written(e, &e->scan[i]);
+}
+
+void watch_reopen(const struct vept_scan *s)
+{
+	__atomic_fetch_or(s->word, EPT_WRITE, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * No processor has the page's dirty flag cached as set: the write that follows sets it. Other
+ * CPUs may find the page closed a while longer: their L1s come here, too, and try again.
+ */
+void vept_open_table(struct nested *n, struct gpa_l1 a)
+{
+	struct vept *e = &n->vm->vept;
+	const struct vept_watch *w;
+
+	seam_vm_lock(n);
+	w = watch_find(e, a.v & ~PAGE_MASK);
+	if (w && w->scan >= e->open) {
+		if (e->open >= e->open_max)
+			watch_close_some(n);
+		watch_reopen(&e->scan[w->scan]);
+		watch_exchange(e, w->scan, e->open++);
+	}
+	seam_vm_unlock(n);
+}
+
+/* ---- devices, which write past EPT01 ---- */
+
+void vept_device_wrote(struct vept *e, struct gpa_l1 page)
+{
+	uint64_t told = page.v | 1;
+	bool done = false;
+
+	for (unsigned i = 0; i < VEPT_TOLD && !done; i++) {
+		uint64_t *at = &e->told[((page.v >> PAGE_SHIFT) + i) % VEPT_TOLD], none = 0;
+
+		done = __atomic_compare_exchange_n(
+			       at, &none, told, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ||
+		       none == told;
+	}
+	if (!done)
+		__atomic_store_n(&e->told_more, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&e->told_any, true, __ATOMIC_SEQ_CST);
+}
+
+/* Of some nobody knows which: no root has anything from them any more. */
+static void forget_all(struct nested *n)
+{
+	struct vept *e = &n->vm->vept;
+
+	for (unsigned i = 0; i < e->roots; i++)
+		if (e->root[i].eptp12)
+			root_empty(n, &e->root[i]);
+}
+
+void collect_told(struct nested *n)
+{
+	struct vept *e = &n->vm->vept;
+
+	__atomic_store_n(&e->told_any, false, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&e->told_more, false, __ATOMIC_SEQ_CST))
+		forget_all(n);
+	for (unsigned i = 0; i < VEPT_TOLD; i++) {
+		uint64_t told = __atomic_exchange_n(&e->told[i], 0, __ATOMIC_SEQ_CST);
+		const struct vept_watch *w = told ? watch_find(e, told & ~PAGE_MASK) : NULL;
+
+		if (w && w->scan >= e->open)
+			take_written(e, &e->scan[w->scan]);
+	}
+}
