@@ -3299,7 +3299,7 @@ has_spec_plugin() {
 	compgen -G "$B/machine/root/usr/lib/*/bochs/plugins/libbx_nestorspec.so" >/dev/null || { echo 'not run: the machine is not the Bochs that is known'; false; }
 }
 
-readonly SKYLAKE=edx=bc000600,caps=2000080,signature=506e3,mcu=11 CASCADE=edx=bc000400,caps=20200eb,signature=50657,mcu=10 SAPPHIRE=edx=bc000400,edx2=10,caps=c00e16b,signature=806f8
+readonly SKYLAKE=edx=bc000600,caps=2000080,signature=506e3,mcu=11 CASCADE=edx=bc000400,caps=20200eb,signature=50657,mcu=10 SAPPHIRE=edx=bc000400,edx2=bf,caps=c00e16b,signature=806f8
 readonly ENHANCED='BARRIER CLEAR_REGS HOST_IBRS NESTED_BARRIER'
 readonly SKYLAKES="$ENHANCED CLEAR_BUFFERS FILL_RSB FLUSH_L1D IBRS_AT_EXIT MCU_OPT TSX_OFF"
 
@@ -3319,7 +3319,7 @@ test_a_mitigation_that_is_missing_is_noticed() {
 	has_spec_plugin || return 0
 	judged "$SKYLAKE" 2:2 "$SKYLAKES" --l0-option threads=any >"$out.any"
 	grep -a 'another thread of the core runs another VM' "$out.any" && judged "$SKYLAKE" 1 "$SKYLAKES" || return 1
-	for change in '/root.* verw/d' '/sleep$/s/^[0-9]*/&0/' '/root.* wrmsr 49 /d' '/root.* wrmsr 49 /s/ 1 / 0 /' '/root.* wrmsr 10b /d' '/root.* wrmsr 10b /s/ 1 / 0 /' '/wrmsr 48 [2-7] list/d' '/wrmsr 122 /d' '/wrmsr 123 /d' \
+	for change in '/guest.* wrmsr 48 /d' '/root.* verw/d' '/sleep$/s/^[0-9]*/&0/' '/root.* wrmsr 49 /d' '/root.* wrmsr 49 /s/ 1 / 0 /' '/root.* wrmsr 10b /d' '/root.* wrmsr 10b /s/ 1 / 0 /' '/wrmsr 48 [2-7] list/d' '/wrmsr 122 /d' '/wrmsr 123 /d' \
 		'/wrmsr 48 1 instruction/d' '/root.* wrmsr 48 1 list/d' 's/calls 32/calls 31/' 's/fenced/open/' 's/kept 0/kept 8000/' 's/ memory$/ register/' '/ predicted /d'; do
 		sed "$change" "$out.trace" >"$out.changed"
 		# shellcheck disable=SC2086
