@@ -14,6 +14,7 @@
 #define MSR_APIC_BASE         0x1b
 #define MSR_EBL_CR_POWERON    0x2a
 #define MSR_SMI_COUNT         0x34
+#define MSR_TEST_CTRL         0x33
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_TSC_ADJUST        0x3b
 #define MSR_SPEC_CTRL         0x48
@@ -26,6 +27,7 @@
 #define MSR_MPERF             0xe7
 #define MSR_APERF             0xe8
 #define MSR_MTRR_CAP          0xfe
+#define MSR_CORE_CAPABILITIES 0xcf
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define MSR_FLUSH_CMD         0x10b
 #define MSR_TSX_CTRL          0x122
@@ -109,6 +111,10 @@
 
 /* IA32_UMWAIT_CONTROL: bit 0 forbids C0.2, bits 31:2 are a time */
 #define UMWAIT_RESERVED UINT64_C(0xffffffff00000002)
+
+/* MSR_TEST_CTRL, IA32_CORE_CAPABILITIES (vol. 4, table 2-2) */
+#define TEST_CTRL_SPLIT_LOCK_AC (1ull << 29)
+#define CORE_CAP_SPLIT_LOCK_AC  (1ull << 5)
 
 /* IA32_MISC_ENABLE */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
