@@ -48,9 +48,6 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 
 _Static_assert(UINT16_MAX / VPIDS_PER_VCPU >= DEV_MAX_VCPUS, "VPIDs have 16 bits");
 
-/* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
-uint64_t vm_ram_ipat(const struct vm *vm);
-
 /* ---- exits by what a guest can do to the CPU itself: denial.c ---- */
 
 void handle_notify(struct vcpu *vcpu);
