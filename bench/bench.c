@@ -3,8 +3,10 @@
  * What VT-x operations cost an L1, and its L2, in ticks: the operations of docs on performance,
  * by the same names as the figures of KVM as L0 in kvm.txt. Each line is `name value`: the
  * least of several tries, without the cost of measuring. This L1 is a minimal VMM: it saves the
- * registers, reads the exit reason, moves RIP on and resumes.
+ * registers, reads the exit reason, moves RIP on and resumes. With `cpuid=N` on its
+ * command line it does no more than CPUID, in L1 and in L2, N times over.
  */
+#include "cmdline.h"
 #include "conf.h"
 
 #define TRIES          16
@@ -111,14 +113,19 @@ static uint64_t touch_l1(void)
 	return rdtsc_exact() - t;
 }
 
-static void l1_plain(void)
+static void l1_cpuid(void)
 {
-	uint64_t first, again;
-
 	L1_OP("l1_cpuid", __asm__ volatile("xor %%eax, %%eax\n\txor %%ecx, %%ecx\n\tcpuid"
 					   :
 					   :
 					   : "rax", "rbx", "rcx", "rdx", "memory"));
+}
+
+static void l1_plain(void)
+{
+	uint64_t first, again;
+
+	l1_cpuid();
 	first = touch_l1();
 	again = touch_l1();
 	report("l1_first_touch_per4k", first > again ? (first - again) / PAGES + 1 : 1);
@@ -554,6 +561,14 @@ static void l1_that_nests(void)
 	fast_vmptrld(address_of(guest.vmcs));
 }
 
+static void cpuids(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		l1_cpuid();
+		l2_op("l2_cpuid", op_cpuid, NULL, handle_skip);
+	}
+}
+
 int payload_main(void)
 {
 	if (!vmx_supported() || !vmx_enable()) {
@@ -567,6 +582,10 @@ int payload_main(void)
 	l2_setup(&guest, op_forever);
 	vmcs_other = vmcs_alloc();
 	vmx_vmclear(address_of(vmcs_other));
+	if (cmdline_number("cpuid", 0) != 0) {
+		cpuids(cmdline_number("cpuid", 0));
+		return 0;
+	}
 	l1_plain();
 	l1_fields();
 	l1_pointers();

@@ -146,7 +146,7 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
-$(DEBIAN)/client.cpio $(DEBIAN)/depth.cpio $(DEBIAN)/qemu.cpio $(DEBIAN)/vfio.cpio: $(DEBIAN)/l2.cpio
+$(addprefix $(DEBIAN)/,client.cpio depth.cpio qemu.cpio ovmf.cpio vfio.cpio): $(DEBIAN)/l2.cpio
 
 $(DEBIAN)/ide.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh ide $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN)/modules
@@ -328,6 +328,10 @@ $(DEBIAN32)/probe-686.cpio: $(INITRAMFS32)
 
 $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 
+# The 64-bit L1 of such L2s.
+$(DEBIAN32)/qemu-32.cpio: $(INITRAMFS32) $(B)/kvmclient $(DEBIAN)/packages.txt $(DEBIAN32)/l2.cpio
+	guests/debian/mkinitramfs.sh qemu-32 $@ $(B)/kvmclient $(DEBIAN)
+
 # Kernels of other suites as L1 and L2, with the same programs: build/debian-SUITE.
 SUITES := bullseye trixie sid
 define suite_rules
@@ -441,8 +445,8 @@ $(DEBIAN_SELFTESTS)/selftests.cpio: guests/debian/mkinitramfs.sh guests/debian/s
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
 debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio console.cpio storage.cpio probe.cpio client.cpio \
-		depth.cpio qemu.cpio vfio.cpio) \
-		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
+		depth.cpio qemu.cpio ovmf.cpio vfio.cpio) \
+		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio qemu-32.cpio)
 
 .PHONY: bench
 ## make bench        ticks of VT-x operations, beside those of KVM as L0
@@ -456,6 +460,11 @@ bench: hypervisor tools machine payloads $(DEBIAN)/bench.cpio
 ## make workloads    real programs in L2 against L1, into docs/workloads.md; ROWS='NAME...': these only, CPUS='1 4'
 workloads: hypervisor tools machine debian-guests $(DEBIAN_WORK)/work.cpio $(DEBIAN_SERVERS)/servers.cpio
 	@B=$(B) bench/workloads/run.sh $(ROWS)
+
+.PHONY: bench-mitigations
+## make bench-mitigations  what mitigations cost, into docs/speculation.md
+bench-mitigations: hypervisor tools machine payloads
+	@B=$(B) bench/mitigations.sh
 
 .PHONY: bench-kvm
 ## make bench-kvm    measures KVM and QEMU anew, which 'make bench' shows beside (bench/kvm_virtio.txt)

@@ -117,7 +117,7 @@ UNIT_EXTRA_test_boot_smp := hypervisor/boot/smp.c
 UNIT_FLAGS_test_boot_smp := -Itests/unit/hw
 UNIT_EXTRA_test_main_cpus := hypervisor/main_cpus.c
 # Beside it there is the real cpu/asm.h, which comes first else.
-UNIT_FLAGS_test_main_cpus := -Itests/unit/hw -include tests/unit/hw/cpu/asm.h
+UNIT_FLAGS_test_main_cpus := -Itests/unit/hw -D_GNU_SOURCE -include tests/unit/hw/cpu/asm.h
 UNIT_FLAGS_test_cpu_leaves := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_acpi := hypervisor/cpu/acpi.c
 UNIT_EXTRA_test_cpu_reach := hypervisor/cpu/reach.c hypervisor/cpu/acpi.c
@@ -136,6 +136,8 @@ UNIT_EXTRA_test_vm_screen := hypervisor/vm/screen.c
 UNIT_FLAGS_test_vm_screen := -Itests/unit/hw
 UNIT_EXTRA_test_vm_variables := hypervisor/vm/variables.c
 UNIT_FLAGS_test_vm_variables := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_idle := hypervisor/cpu/idle.c
+UNIT_FLAGS_test_cpu_idle := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_mce := hypervisor/cpu/mce.c
 UNIT_FLAGS_test_cpu_mce := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_apic := hypervisor/cpu/apic.c
@@ -172,9 +174,11 @@ UNIT_EXTRA_test_vm_translations := hypervisor/vm/translations.c hypervisor/vmx/f
 UNIT_FLAGS_test_vm_translations := -Itests/unit/hw
 # L0's side of a VM's memory from end to end.
 UNIT_EXTRA_test_vm_translations_own := $(UNIT_EXTRA_test_vm_sched) hypervisor/vmx/flush.c \
-	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c) hypervisor/vmx/ept.c \
+	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c seam_nested.c) hypervisor/vmx/ept.c \
 	$(addprefix hypervisor/mm/, node.c page.c paging.c pool.c)
 UNIT_FLAGS_test_vm_translations_own := -Itests/unit/hw -D_DEFAULT_SOURCE -Wl,--wrap=spin_unlock,--wrap=page_alloc,--wrap=page_alloc_most,--wrap=page_free
+UNIT_EXTRA_test_vm_translations_pat := hypervisor/cpu/percpu.c
+UNIT_FLAGS_test_vm_translations_pat := -Itests/unit/hw
 UNIT_EXTRA_test_vm_translations_view := $(addprefix hypervisor/vm/, apicv.c debugger_pages.c translations.c) \
 	$(addprefix hypervisor/vmx/, ept.c flush.c) hypervisor/mm/pool.c hypervisor/cpu/lock.c hypervisor/cpu/config.c
 UNIT_FLAGS_test_vm_translations_view := -Itests/unit/hw

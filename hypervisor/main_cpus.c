@@ -9,6 +9,7 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/idle.h"
 #include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
@@ -28,10 +29,11 @@
 
 static uint64_t boot_space;
 static bool released;
+static bool all_run; /* those that are used: what they leave of banks is others' */
 
 /*
- * With mitigations=nosmt one CPU of each core is used, and this one; it alone where others are
- * not known beforehand. Puts the ids of those into `used`, of others into `idle`.
+ * With mitigations=nosmt one CPU of each core is used, and this one. Puts the ids of those into
+ * `used`, of others into `idle`.
  */
 static void choose_threads(
 	const struct smp_ids *all, uint32_t *used, uint32_t *idle, unsigned counts[2])
@@ -47,20 +49,19 @@ static void choose_threads(
 		else
 			idle[counts[1]++] = id;
 	}
-	if (mask == 0 || counts[0] != 0)
-		return;
-	log_warn("mitigations=nosmt: firmware does not tell of CPUs: one is used");
-	used[counts[0]++] = own;
 }
 
 void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 {
-	static uint32_t used[MAX_CPUS], idle[MAX_CPUS]; /* more than the stack holds */
-	const struct smp_ids all = {ids, count};
+	/* More than the stack holds. */
+	static uint32_t used[MAX_CPUS], idle[MAX_CPUS], asked[MAX_CPUS];
+	struct smp_ids all = {ids, count};
 	unsigned counts[2];
 
 	boot_space = cr3;
 	percpus[0]->shared.online = true;
+	if (count == 0)
+		all = (struct smp_ids){asked, smp_ask(asked, MAX_CPUS)};
 	choose_threads(&all, used, idle, counts);
 	smp_start(&(struct smp_ids){used, counts[0]}, &(struct smp_ids){idle, counts[1]});
 	for (unsigned i = 0; i < cpu_slots; i++)
@@ -97,20 +98,50 @@ void cpus_release(void)
 			apic_send(percpus[i]->apic_id, VECTOR_KICK);
 	for (unsigned i = 0; i < START_ROUNDS && decided_count() < cpu_count; i++)
 		tsc_step_answer(START_ROUND_US);
+	__atomic_store_n(&all_run, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 1; i < cpu_slots; i++)
+		if (__atomic_load_n(&percpus[i]->shared.waits, __ATOMIC_SEQ_CST))
+			apic_send(percpus[i]->apic_id, VECTOR_KICK);
 	if (usable_count() < cpu_count)
 		log_warn("%u of %u CPUs can run VMs", usable_count(), cpu_count);
 }
 
 /*
+ * Banks of its own interrupt it, of those that it shares with CPUs that are used these; where a
+ * bank has too many errors it is looked at now and then. It sleeps as deep as idle= allows.
+ */
+static _Noreturn void rest(void)
+{
+	__atomic_store_n(&this_cpu()->shared.waits, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&all_run, __ATOMIC_SEQ_CST))
+		sti_hlt_cli();
+	mce_cpu_claim();
+	for (;;) {
+		uint64_t until;
+
+		mce_poll();
+		until = mce_poll_due();
+		if (until != UINT64_MAX)
+			apic_timer_arm(until, rdtsc());
+		idle_rest(until);
+		apic_timer_stop();
+	}
+}
+
+/*
  * It runs nothing, but is no trap for the others: most machines give a machine check to all
  * CPUs, and one with CR4.MCE clear shuts the machine down (SDM 15.10.4.1 "Machine-Check
- * Exception Handler for Error Recovery", vol. 3A 6.15 "Interrupt 18").
+ * Exception Handler for Error Recovery", vol. 3A 6.15 "Interrupt 18"). Without a local APIC
+ * only machine checks and NMIs end its sleep.
  */
-static _Noreturn void park(void)
+static _Noreturn void park(bool has_apic)
 {
 	mce_cpu_park();
 	__atomic_store_n(&this_cpu()->shared.parked, true, __ATOMIC_RELEASE);
-	halt_forever();
+	if (has_apic)
+		rest();
+	for (;;)
+		idle_rest(UINT64_MAX);
 }
 
 void ap_main(uint32_t index)
@@ -120,13 +151,14 @@ void ap_main(uint32_t index)
 	left_msrs_clear();
 	mtrr_compare();
 	/* Who comes late is in no count, nor in a core (cores_init). */
-	if (!apic_init() || !smp_join())
-		park();
+	if (!apic_init())
+		park(false);
+	if (!smp_join())
+		park(true);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
-	/* Who is not used takes no bank's interrupts, which mce_cpu_init claims. */
 	if (!tsc_step_join() || !vmx_join())
-		park();
+		park(true);
 	mce_cpu_init();
 	mce_local_on();
 	mitigate_cpu();

@@ -218,7 +218,7 @@ check-kvm: hypervisor tools machine payloads $(DEBIAN)/kvm-host.cpio
 .PHONY: selftests
 selftests: hypervisor tools machine $(DEBIAN_SELFTESTS)/selftests.cpio
 	@B=$(B) tests/selftests/run.sh $(NAMES)
-## make check-long    what takes hours: mutants, check-models, check-kvm, selftests, boot-tests-long
+## make check-long    what takes hours: mutants, check-models, check-kvm, selftests, boot-tests-long, matrix
 .PHONY: check-long
 check-long:
 	@$(MAKE) --no-print-directory mutants
@@ -226,6 +226,7 @@ check-long:
 	@$(MAKE) --no-print-directory check-kvm
 	@$(MAKE) --no-print-directory selftests
 	@$(MAKE) --no-print-directory boot-tests-long
+	@$(MAKE) --no-print-directory matrix
 # --- end machine tests
 
 # --- all of it
@@ -244,6 +245,7 @@ bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage
+messages	60	/usr/bin/python3 tests/checks/messages.py
 vtd_on_qemu	600	B=$(B) tests/vtd/run.sh
 serve_events	240	/usr/bin/python3 tests/serve/events.py $(B)/nestor
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	300	$(t)
@@ -266,14 +268,16 @@ $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p
 )$(foreach c,ept eptx execonly guests_32 smp_vmx,conformance_$(c)_with_small_code_pages	600	B=$(B) LOG_SUFFIX=-small RUN_ARGS="--l0-option code-pages=small" tests/conformance/run.sh $(c)
 )models	900	B=$(B) NAMES="$(MODELS_CHECKED)" tests/models/run.sh corei7_sandy_bridge_2600k corei7_haswell_4770 arrow_lake
 kvm	900	B=$(B) tests/kvm/run.sh $(KVM_CHECKED)
-$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
+$(foreach c,$(MATRIX_CHECKED),matrix_$(c)	600	B=$(B) tests/matrix/run.sh $(c)
+)$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
-# What make check has of check-models and check-kvm.
+# What make check has of check-models, check-kvm and the matrix.
 MODELS_CHECKED := apicv devinsn entry events exits insn lapic
 KVM_CHECKED := hello ept exits
+MATRIX_CHECKED := kvm-client kvm-ept0
 STRESS_NAMES := $(filter-out stress,$(basename $(notdir $(wildcard tests/stress/*.c))))
 FAIRNESS_NAMES := $(shell sed -nE 's/^\t\t([a-z-]+) +[0-9] .*/\1/p' tests/fairness/run.sh | sort -u)
 BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)

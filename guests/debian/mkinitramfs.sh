@@ -8,6 +8,7 @@
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client), depth (the same, which can give its own image to L2),
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR: default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
+# ovmf: qemu with OVMF, which starts a bzImage. qemu-32: qemu whose L2s are OUTPUT's neighbours vmlinuz and vmlinuz-686, with l2.cpio.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
 # vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
@@ -222,6 +223,7 @@ iperf() { # ROOT
 
 # A guest that L1's QEMU runs.
 l2_base() {
+	put "$client" bin
 	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget sleep
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
@@ -576,6 +578,16 @@ depth)
 	base find cpio rm mkdir reboot
 	;;
 qemu) l1_with_qemu ;;
+ovmf)
+	l2_kernel=$dir/vmlinuz
+	l1_with_qemu
+	put /usr/share/ovmf/OVMF.fd usr/share/ovmf
+	;;
+qemu-32)
+	l2=$(dirname "$output")/l2.cpio l2_kernel=$(dirname "$output")/vmlinuz
+	l1_with_qemu
+	put "$l2_kernel-686" l2
+	;;
 vfio) l1_with_qemu && vfio_drivers ;;
 card-l2) card_l2 ;;
 card-vfio)
@@ -602,7 +614,7 @@ servers)
 	;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, servers-l2, servers, libvirt-l2, libvirt, disk-root, incus, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, qemu-32, ovmf, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, servers-l2, servers, libvirt-l2, libvirt, disk-root, incus, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -65,12 +65,14 @@ int main(int argc, char **argv)
 		return exit_main(argv[2]);
 	if (strcmp(verb, "ticks") == 0 && argc >= 6)
 		return ticks_main(argv + 2);
+	if (strcmp(verb, "cost") == 0)
+		return cost_main();
 	if (strcmp(verb, "e9") == 0)
 		return e9_main();
 	if (strcmp(verb, "bochs-end") == 0)
 		return bochs_end();
 	fprintf(stderr,
 		"usage: kvmclient cpuid | boot VMLINUX INITRD CMDLINE [MEBIBYTES] | "
-		"mark N | exit N | ticks NAME ROUNDS COPIES COMMAND... | e9 | bochs-end\n");
+		"mark N | exit N | ticks NAME ROUNDS COPIES COMMAND... | cost | e9 | bochs-end\n");
 	return 64;
 }

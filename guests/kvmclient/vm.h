@@ -55,5 +55,6 @@ void vm_irq(struct vm *vm, unsigned line, bool level);
 int probe_main(void);
 int linux_main(int argc, char **argv);
 int ticks_main(char **arguments);
+int cost_main(void);
 
 #endif

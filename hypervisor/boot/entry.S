@@ -17,6 +17,10 @@
 #define CPUID_NX_LOG2 20
 #define CR4_PAE    0x20
 #define CR4_LA57   0x1000
+#define CR4_MCE    0x40
+#define MCE_MCA    0x4080		/* CPUID.1:EDX */
+#define MSR_MCG_STATUS   0x17a
+#define STAY_GATES 32
 #define CR0_PG_PE  0x80000001
 #define CR0_WP     0x10000
 
@@ -212,8 +216,8 @@ boot_gdt:
 	.quad	0x00cf93000000ffff
 
 	/*
-	 * The start of the other CPUs, copied to a page below 1 MiB. The words behind the
-	 * code are filled in by smp.c.
+	 * The start of the other CPUs, copied to a page below 1 MiB, to one of its own for
+	 * each purpose. The words behind the code are filled in by smp.c.
 	 */
 	.section .rodata
 	.code16
@@ -225,6 +229,7 @@ trampoline_start:
 	mov	%cs, %ax
 	mov	%ax, %ds
 	lgdtl	trampoline_gdt_pointer - trampoline_start
+	mov	trampoline_data - trampoline_start + 18, %ebx
 	mov	trampoline_data - trampoline_start + 14, %eax
 	mov	%eax, %cr4
 	mov	trampoline_data - trampoline_start, %eax
@@ -258,6 +263,7 @@ trampoline_data:
 	.long	PHYS(ap_entry64)
 	.short	CODE64
 	.long	0			/* CR4 */
+	.long	0			/* EBX: not 0, it only tells its id */
 trampoline_end:
 
 	.text
@@ -266,20 +272,82 @@ trampoline_end:
 ap_entry64:
 	movabs	$1f, %rax
 	jmp	*%rax
-1:	mov	$1, %edi
+1:	test	%ebx, %ebx
+	jnz	ap_tell
+	mov	$1, %edi
 	lock xadd %edi, ap_next
 	cmp	ap_limit, %edi
-	jae	2f
+	jae	ap_stay
 	mov	%edi, %eax
 	mov	ap_stacks(, %rax, 8), %rsp
 	xor	%ebp, %ebp
 	push	%rbp
 	push	%rbp
 	call	ap_main
-2:	cli
+	ud2
+
+	/* The id, as apic_initial_id() has it. */
+ap_tell:
+	xor	%eax, %eax
+	cpuid
+	cmp	$11, %eax
+	jb	1f
+	mov	$11, %eax
+	xor	%ecx, %ecx
+	cpuid
+	test	%ebx, %ebx
+	jnz	2f
+1:	mov	$1, %eax
+	cpuid
+	mov	%ebx, %edx
+	shr	$24, %edx
+2:	mov	$1, %edi
+	lock xadd %edi, ap_told
+	cmp	ap_told_limit, %edi
+	jae	ap_stay
+	mov	%edx, ap_ids(, %rdi, 4)
+
+	/*
+	 * One that has no data, and perhaps never gets any. With CR4.MCE clear a machine check
+	 * that all CPUs get would shut the machine down (SDM 15.10.4.1): so it takes them, and
+	 * does nothing about them. All such CPUs share a stack, of which nothing is ever read.
+	 */
+ap_stay:
+	lidt	stay_idt_pointer
+	mov	$stay_stack_top, %rsp
+	mov	$1, %eax
+	cpuid
+	and	$MCE_MCA, %edx
+	cmp	$MCE_MCA, %edx
+	jne	ap_stay_event
+	mov	$MSR_MCG_STATUS, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	mov	%cr4, %rax
+	or	$CR4_MCE, %rax
+	mov	%rax, %cr4
+	jmp	ap_stay_event
+
+	/* MCIP: else the next one shuts the CPU down. */
+	.globl	ap_stay_check, ap_stay_event
+ap_stay_check:
+	mov	$MSR_MCG_STATUS, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+ap_stay_event:
+	mov	$stay_stack_top, %rsp
+1:	cli
 	hlt
-	jmp	2b
+	jmp	1b
 	.size	ap_entry64, . - ap_entry64
+
+	.section .rodata
+	.balign	8
+stay_idt_pointer:
+	.short	STAY_GATES * 16 - 1
+	.quad	ap_stay_gates
 
 	.bss
 	.balign	4096
@@ -297,6 +365,12 @@ boot_pd:
 boot_stack:
 	.skip	8192
 boot_stack_top:
+stay_stack:
+	.skip	256
+stay_stack_top:
+	.globl	ap_stay_gates
+ap_stay_gates:
+	.skip	STAY_GATES * 16
 	.globl	boot_efer, boot_cr3, boot_cr4
 boot_efer:
 	.skip	8

@@ -3,6 +3,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/config.h"
+#include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
@@ -10,36 +11,50 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "spec/vmx.h"
 
 #define LOW_LIMIT      0xa0000u
+#define STAY_GATES     32u /* entry.S */
+#define INIT_WAIT_US   100u
 #define ANSWER_WAIT_US 200u
 #define ANSWER_ROUNDS  50u   /* that bring nothing new: nobody else begins */
 #define COMING_ROUNDS  5000u /* the same while some have begun that are not there yet */
-#define UNTOLD_CPUS    16u   /* at most, where firmware does not tell how many there are */
 
 /* Used by entry.S. */
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_data[];
 extern uint32_t boot_efer, boot_cr3, boot_cr4;
-extern uint32_t ap_next, ap_limit;
+extern const uint8_t ap_stay_check[], ap_stay_event[];
+extern uint64_t ap_stay_gates[2 * STAY_GATES];
+extern uint32_t ap_next, ap_limit, ap_told, ap_told_limit;
 extern uint64_t ap_stacks[MAX_CPUS];
+extern uint32_t ap_ids[MAX_CPUS];
 
-uint32_t ap_next = 1;
-uint32_t ap_limit;
+uint32_t ap_next = 1, ap_told = 1;
+uint32_t ap_limit, ap_told_limit;
 uint64_t ap_stacks[MAX_CPUS];
+uint32_t ap_ids[MAX_CPUS]; /* of those that tell; UINT32_MAX: it is about to */
 
-/* The page of the trampoline must be in the identity map of the boot page tables only. */
-static bool place_trampoline(struct hpa *page)
+/*
+ * The page of the trampoline must be in the identity map of the boot page tables only. One that
+ * begins on it late does what it was for.
+ */
+static bool place_trampoline(struct hpa *page, uint32_t only_tells)
 {
 	uint8_t *va, *data;
 
-	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, LOW_LIMIT, page))
+	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, LOW_LIMIT, page)) {
+		log_warn("no free page below 1 MiB: the other CPUs stay off");
 		return false;
+	}
+	for (unsigned i = 0; i < STAY_GATES; i++)
+		fault_make_gate(ap_stay_gates, i, i == VEC_MC ? ap_stay_check : ap_stay_event);
 	va = direct_va(*page);
 	data = va + (trampoline_data - trampoline_start);
 	memcpy(va, trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	memcpy(data, &boot_cr3, 4);
 	memcpy(data + 4, &boot_efer, 4);
 	memcpy(data + 14, &boot_cr4, 4);
+	memcpy(data + 18, &only_tells, 4);
 	return true;
 }
 
@@ -144,11 +159,9 @@ static unsigned startable(const struct smp_ids *s)
 	return n;
 }
 
-/* To all that are known, or to all others: firmware may have reasons to keep one off. */
+/* Not to all others: firmware may have reasons to keep one off. */
 static void send_init(const struct smp_ids *s)
 {
-	if (s->count == 0)
-		apic_send_init_all_others();
 	for (unsigned i = 0; i < s->count; i++)
 		if (can_start(s->ids[i]))
 			apic_send_init(s->ids[i]);
@@ -156,8 +169,6 @@ static void send_init(const struct smp_ids *s)
 
 static void send_startup(const struct smp_ids *s, uint8_t page)
 {
-	if (s->count == 0)
-		apic_send_startup_all_others(page);
 	for (unsigned i = 0; i < s->count; i++)
 		if (can_start(s->ids[i]))
 			apic_send_startup(s->ids[i], page);
@@ -171,10 +182,10 @@ static void send_startup(const struct smp_ids *s, uint8_t page)
 static void start(const struct smp_ids *s, uint8_t page, unsigned expected)
 {
 	send_init(s);
-	tsc_delay_us(100);
+	tsc_delay_us(INIT_WAIT_US);
 	send_startup(s, page);
 	wait_for_answers(expected);
-	if (s->count == 0 || settled_count() >= expected)
+	if (settled_count() >= expected)
 		return;
 	send_startup(s, page);
 	wait_for_answers(expected);
@@ -188,14 +199,13 @@ static void close_gate(void)
 		cpu_pause();
 }
 
-static void tell(const struct smp_ids *used, unsigned expected)
+static void tell(unsigned expected)
 {
 	unsigned settled = settled_count(); /* first: those have arrived */
 	unsigned mute = arrived_count() - settled;
 
-	if (used->count != 0 && cpu_count < expected)
-		log_warn("%u of %u CPUs that the firmware tells of have started", cpu_count,
-			expected);
+	if (cpu_count < expected)
+		log_warn("%u of %u CPUs that are to be used have started", cpu_count, expected);
 	if (mute != 0)
 		log_warn("CPUs that have begun and not come up within a second: %u", mute);
 	if (settled > cpu_count)
@@ -222,32 +232,74 @@ static unsigned at_most(unsigned n, unsigned limit)
 	return n < limit ? n : limit;
 }
 
+/* Without data they take machine checks, and that is all. */
+static void start_without_data(const struct smp_ids *s, uint8_t page)
+{
+	send_init(s);
+	tsc_delay_us(INIT_WAIT_US);
+	send_startup(s, page);
+}
+
 void smp_start(const struct smp_ids *used, const struct smp_ids *idle)
 {
-	bool told = used->count != 0;
-	unsigned others = at_most(told ? startable(used) : UNTOLD_CPUS - 1, MAX_CPUS - 1);
+	unsigned others = at_most(startable(used), MAX_CPUS - 1);
 	unsigned spare = at_most(startable(idle), MAX_CPUS - 1 - others);
 	unsigned expected = at_most(others + 1, l0_config()->max_cpus);
-	struct hpa page;
+	struct hpa at;
+	uint8_t page;
 
 	tell_unreachable(used);
-	if (others + spare == 0 || (!told && expected <= 1))
+	if (others + spare == 0 || !place_trampoline(&at, 0))
 		return;
+	page = (uint8_t)(at.v >> PAGE_SHIFT);
 	if (!make_data(others + spare)) {
 		log_warn("no free memory below 4 GiB for %u CPUs: one is used",
 			others + spare + 1);
-		return;
-	}
-	if (!place_trampoline(&page)) {
-		log_warn("no free page below 1 MiB: the other CPUs stay off");
+		start_without_data(used, page);
+		start_without_data(idle, page);
 		return;
 	}
 	gate = 1;
 	gate_limit = expected;
 	ap_limit = 1 + others + spare;
-	start(used, (uint8_t)(page.v >> PAGE_SHIFT), 1 + others);
+	start(used, page, 1 + others);
 	close_gate();
 	if (spare != 0)
-		start(idle, (uint8_t)(page.v >> PAGE_SHIFT), 1 + others + spare);
-	tell(used, expected);
+		start(idle, page, 1 + others + spare);
+	tell(expected);
+}
+
+/* ---- asking who is there ---- */
+
+/* Those that have told who they are, in order, the boot CPU first. */
+static unsigned told_count(void)
+{
+	unsigned n = 1;
+
+	while (n < ap_told_limit && __atomic_load_n(&ap_ids[n], __ATOMIC_ACQUIRE) != UINT32_MAX)
+		n++;
+	return n;
+}
+
+unsigned smp_ask(uint32_t *ids, unsigned most)
+{
+	unsigned told = 1, quiet = 0;
+	struct hpa page;
+
+	ids[0] = this_cpu()->apic_id;
+	if (!place_trampoline(&page, 1))
+		return 1;
+	memset(ap_ids, 0xff, sizeof(ap_ids));
+	ap_told_limit = at_most(most, MAX_CPUS);
+	apic_send_init_all_others();
+	tsc_delay_us(INIT_WAIT_US);
+	apic_send_startup_all_others((uint8_t)(page.v >> PAGE_SHIFT));
+	while (quiet < ANSWER_ROUNDS) {
+		tsc_delay_us(ANSWER_WAIT_US);
+		quiet = told == told_count() ? quiet + 1 : 0;
+		told = told_count();
+	}
+	for (unsigned i = 1; i < told; i++)
+		ids[i] = ap_ids[i];
+	return told;
 }

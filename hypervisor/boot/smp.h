@@ -15,10 +15,17 @@ struct smp_ids {
 };
 
 /*
+ * Where firmware does not tell which CPUs there are: starts all others, each of which tells the
+ * id of its local APIC and stops, with machine checks let in. How many there are in @ids, which
+ * has room for @most, this one first; 1 if there is no free page below 1 MiB. After apic_init.
+ */
+unsigned smp_ask(uint32_t *ids, unsigned most);
+
+/*
  * Starts other CPUs by INIT and start-up IPIs; those that answer run ap_main. Those in @used
- * are to be used, up to maxcpus= with this one, or, if it is not known which there are
- * (@used->count is 0), all; then those in @idle, which are not. Returns when those that come
- * have joined or are parked; cpu_count is how many are used. Needs a free page below 1 MiB.
+ * are to be used, up to maxcpus= with this one; then those in @idle, which are not. Returns
+ * when those that come have joined or are parked; cpu_count is how many are used. Needs a free
+ * page below 1 MiB; where there is no memory for their data, all take machine checks only.
  */
 void smp_start(const struct smp_ids *used, const struct smp_ids *idle);
 

@@ -50,19 +50,28 @@ static uint16_t ist_of(unsigned vector)
 	}
 }
 
+static struct gate gate_to(const void *handler, unsigned ist)
+{
+	uint64_t a = (uint64_t)(uintptr_t)handler;
+
+	return (struct gate){
+		.offset_low = (uint16_t)a,
+		.selector = SEL_CODE,
+		.attributes = (uint16_t)(GATE_INTERRUPT | ist),
+		.offset_mid = (uint16_t)(a >> 16),
+		.offset_high = (uint32_t)(a >> 32),
+	};
+}
+
 void fault_init(void)
 {
-	for (unsigned i = 0; i < IDT_ENTRIES; i++) {
-		uint64_t a = (uint64_t)(uintptr_t)(trap_stubs + (uint64_t)i * TRAP_STUB_SIZE);
+	for (unsigned i = 0; i < IDT_ENTRIES; i++)
+		idt[i] = gate_to(trap_stubs + (uint64_t)i * TRAP_STUB_SIZE, ist_of(i));
+}
 
-		idt[i] = (struct gate){
-			.offset_low = (uint16_t)a,
-			.selector = SEL_CODE,
-			.attributes = (uint16_t)(GATE_INTERRUPT | ist_of(i)),
-			.offset_mid = (uint16_t)(a >> 16),
-			.offset_high = (uint32_t)(a >> 32),
-		};
-	}
+void fault_make_gate(void *table, unsigned vector, const void *handler)
+{
+	((struct gate *)table)[vector] = gate_to(handler, 0);
 }
 
 void fault_init_cpu(void)

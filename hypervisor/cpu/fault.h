@@ -31,6 +31,8 @@ struct trap_frame {
 void fault_init(void);
 /* Loads the IDT on this CPU. */
 void fault_init_cpu(void);
+/* A gate of an IDT of someone else's, 8 bytes aligned: on the stack that is interrupted. */
+void fault_make_gate(void *table, unsigned vector, const void *handler);
 
 /* Code that an NMI interrupts for good: it goes on elsewhere. Ends with zeros; vmx/stub.S. */
 struct nmi_restart {

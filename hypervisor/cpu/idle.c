@@ -72,6 +72,27 @@ void idle_sleep(uint64_t until)
 	c->slept = rdtsc() - now;
 }
 
+/* CPUs of another kind rest, too, and firmware has MWAIT on or off on each by itself. */
+static bool has_mwait(void)
+{
+	return cpuid(1, 0).ecx & cpuid_mask(CPUID_MONITOR);
+}
+
+void idle_rest(uint64_t until)
+{
+	struct percpu *c = this_cpu();
+	uint64_t now = rdtsc();
+
+	__atomic_fetch_and(&c->detour, (uint8_t)~DETOUR_KICKED, __ATOMIC_RELAXED);
+	if (!plan.mwait || !has_mwait()) {
+		cpu_sleep();
+		return;
+	}
+	__atomic_store_n(&c->shared.sleep, CPU_SLEEPS, __ATOMIC_RELAXED);
+	cpu_mwait(idle_hint(&plan, until > now ? microseconds(until - now) : 0),
+		&c->shared.sleep);
+}
+
 bool idle_wake(unsigned cpu)
 {
 	uint32_t sleeps = CPU_SLEEPS;

@@ -24,6 +24,12 @@ void idle_sleep(uint64_t until);
 /* It does not sleep, or no more. */
 void idle_end(void);
 
+/*
+ * Sleeps once, as deep as idle= allows for so long: a CPU that never looks for work. Until an
+ * interrupt, an NMI or a machine check; kicks that have come count no more.
+ */
+void idle_rest(uint64_t until);
+
 /* True: that CPU sleeps, or is about to, and will look for work; else it takes an interrupt. */
 bool idle_wake(unsigned cpu);
 

@@ -259,17 +259,22 @@ void mce_cpu_park(void)
 		turn_on(capabilities());
 }
 
-void mce_cpu_init(void)
+void mce_cpu_claim(void)
 {
 	uint64_t cap;
 
 	if (!has_mca())
 		return;
 	cap = capabilities();
-	turn_on(cap);
 	interrupts_on(cap);
 	if (this_cpu()->cmci.owned != 0) /* one that has one already interrupts no more */
 		take("machine check before Nestor started", cap, false);
+}
+
+void mce_cpu_init(void)
+{
+	mce_cpu_park();
+	mce_cpu_claim();
 }
 
 bool mce_has_local(void)
@@ -308,6 +313,17 @@ void mce_poll(void)
 	take("machine check", capabilities(), true);
 	if (c->cmci.off != 0)
 		turn_on_again();
+}
+
+/*
+ * Banks that it shares others look at, too, and those of a CPU that does nothing have little to
+ * tell; but one whose interrupt is off is on again some time.
+ */
+uint64_t mce_poll_due(void)
+{
+	const struct percpu *c = this_cpu();
+
+	return c->cmci.off != 0 || c->mce_poll_at == 0 ? c->mce_poll_at : UINT64_MAX;
 }
 
 /*

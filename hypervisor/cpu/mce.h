@@ -18,9 +18,14 @@
 void mce_cpu_init(void);
 /*
  * The same for a CPU that runs nothing from now on: it takes exceptions, which would shut the
- * machine down if CR4.MCE were clear on one of those that get them, and no interrupts.
+ * machine down if CR4.MCE were clear on one of those that get them, and no interrupts yet.
  */
 void mce_cpu_park(void);
+/*
+ * Its banks that no other CPU has interrupt it from now on. After those that run VMs have
+ * claimed theirs, which may then sleep less; after apic_init.
+ */
+void mce_cpu_claim(void);
 
 /* The processor can tell one CPU alone of an error that is its own only (LMCE). */
 bool mce_has_local(void);
@@ -30,6 +35,8 @@ void mce_local_on(void);
 
 /* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
 void mce_poll(void);
+/* When a CPU that does nothing else has to look again: host TSC; UINT64_MAX: it has not to. */
+uint64_t mce_poll_due(void);
 
 /* A bank of this CPU interrupts at a corrected error: VECTOR_CMCI. */
 void mce_interrupt(void);

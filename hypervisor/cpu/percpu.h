@@ -51,6 +51,7 @@ struct cpu_shared {
 	bool online;       /* came up to be used; written once by its CPU */
 	bool usable;       /* runs VMs; written once by its CPU */
 	bool parked;       /* runs nothing; written once by its CPU */
+	bool waits;        /* until those that run VMs do so, and then rests; likewise */
 	bool checked;      /* takes machine checks; written once by its CPU */
 	uint32_t kicks;    /* NMIs that CPUs have sent it (cpu/nmi.h) */
 	uint32_t sleep;    /* CPU_WAKES and others; monitored while it sleeps (cpu/idle.h) */

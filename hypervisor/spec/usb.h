@@ -11,6 +11,7 @@
 
 /* Of PCI_INTERFACE. */
 #define USB_UHCI 0x00u
+#define USB_OHCI 0x10u
 #define USB_EHCI 0x20u
 #define USB_XHCI 0x30u
 
@@ -39,5 +40,24 @@
 #define USB_UHCI_SMIS    0x00bfu /* and bit 5: writes to the A20 gate pass without one */
 #define USB_UHCI_PENDING 0x8f00u /* cleared by ones */
 #define USB_UHCI_PIRQ    0x2000u /* its interrupt is a pin's */
+
+/*
+ * OpenHCI 1.0a, chapter 7 "Operational Registers" and appendix B "Legacy Support Interface
+ * Specification". All interrupts are SMIs while HcControl has IR (5.1.1.3.3).
+ */
+#define USB_OHCI_REVISION  0x000u  /* HcRevision */
+#define USB_OHCI_VERSION   0x10u   /* bits 7:0 */
+#define USB_OHCI_LEGACY    BIT(8)  /* there is HceControl */
+#define USB_OHCI_CONTROL   0x004u  /* HcControl */
+#define USB_OHCI_IR        BIT(8)  /* InterruptRouting: firmware has it */
+#define USB_OHCI_RWC       BIT(9)  /* RemoteWakeupConnected; HCFS, bits 7:6, is 0: USBRESET */
+#define USB_OHCI_COMMAND   0x008u  /* HcCommandStatus; zeros change nothing */
+#define USB_OHCI_OCR       BIT(3)  /* OwnershipChangeRequest */
+#define USB_OHCI_ENABLE    0x010u  /* HcInterruptEnable; likewise */
+#define USB_OHCI_DISABLE   0x014u  /* HcInterruptDisable; likewise */
+#define USB_OHCI_OC        BIT(30) /* OwnershipChange, an SMI always */
+#define USB_OHCI_ALL       0xc000007fu
+#define USB_OHCI_EMULATION 0x100u /* HceControl */
+#define USB_OHCI_EMULATES  BIT(0) /* EmulationEnable: of ports 60H and 64H */
 
 #endif

@@ -277,18 +277,18 @@ bool iommu_segment(unsigned i, uint16_t *segment)
 	return false;
 }
 
-const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
+const char *iommu_find(uint16_t bdf, const struct vtd_wish *wish, struct iommu_place *place)
 {
 	const char *why;
 	uint32_t unit = dmar_unit_of(&iommu_dmar, 0, bdf, &why);
 
-	*place = (struct iommu_place){.unit = IOMMU_NO_UNIT, .through = through};
+	*place = (struct iommu_place){.unit = IOMMU_NO_UNIT, .through = wish->through};
 	if (unit == DMAR_NONE)
-		return through ? NULL : why;
-	if (through && !iommu_units[unit].on)
+		return wish->through ? NULL : why;
+	if (wish->through && !iommu_units[unit].on)
 		return NULL;
 	place->unit = (uint8_t)unit;
-	return vtd_judge_function(&iommu_dmar, &iommu_units[unit], bdf, through);
+	return vtd_judge_function(&iommu_dmar, &iommu_units[unit], bdf, wish);
 }
 
 /* The VM's tables behind the unit; NULL: it has none, or none is free to be made. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "vm/vm.h"
+#include "vtd/judge.h"
 #include "vtd/tables.h"
 
 struct vm;
@@ -65,7 +66,7 @@ void iommu_regions_release(uint16_t bdf);
  * Where the function, of segment 0, is. NULL, or why it cannot be given to a VM so. After
  * iommu_start.
  */
-const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
+const char *iommu_find(uint16_t bdf, const struct vtd_wish *wish, struct iommu_place *place);
 
 /*
  * Tables of a unit for all RAM of the VM, out of its pool, if it has none. NULL, or why not.

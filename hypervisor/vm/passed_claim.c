@@ -170,8 +170,9 @@ static const char *find_group(struct passed *p)
 /* Of a virtual function, its device's (VT-d 8.3.3 "Implications for SR-IOV"). */
 static const char *find_unit(struct passed *p, const struct vm_config *c, uint16_t bdf)
 {
-	bool through = c->iommu == IOMMU_NONE;
-	const char *why = iommu_find(bdf, through, &p->place);
+	const struct vtd_wish wish = {
+		.through = c->iommu == IOMMU_NONE, .given_up = passed_handed_over(bdf)};
+	const char *why = iommu_find(bdf, &wish, &p->place);
 
 	if (why == NULL && c->iommu == IOMMU_VTD &&
 		iommu_caps(&p->place)->domains < IOMMU_DOMAIN_VMS + life_places() + PASSED_MAX)

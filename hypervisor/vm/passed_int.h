@@ -103,6 +103,8 @@ void passed_close_pins(uint32_t pins);
  * VMs own alone. Before anything is blocked or silenced, while ECAM is open.
  */
 void passed_hand_over(const struct scenario *s);
+/* Was this one, of segment 0, asked back? */
+bool passed_handed_over(uint16_t bdf);
 /* What no VM has can neither reach memory nor interrupt from now on. After the claims. */
 void passed_stop_strays(void);
 

@@ -97,6 +97,11 @@ static void ask_for_usb(uint32_t sbdf, void *with)
 		usb_handover_ask(&usb, sbdf);
 }
 
+bool passed_handed_over(uint16_t bdf)
+{
+	return usb_handover_has(&usb, bdf);
+}
+
 void passed_hand_over(const struct scenario *s)
 {
 	char name[IOMMU_NAME];

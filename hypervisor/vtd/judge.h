@@ -12,11 +12,14 @@
 #include "vtd/dmar.h"
 #include "vtd/unit.h"
 
-/*
- * With this unit, which dmar_unit_of named; through: as if there were none. Segment 0. NULL, or
- * why not.
- */
-const char *vtd_judge_function(
-	const struct dmar *d, const struct vtd_unit *u, uint16_t bdf, bool through);
+/* How it is to be given away. */
+struct vtd_wish {
+	bool through;  /* as if there were no unit */
+	bool given_up; /* firmware has been asked for it, or will be */
+};
+
+/* With this unit, which dmar_unit_of named. Segment 0. NULL, or why not. */
+const char *vtd_judge_function(const struct dmar *d, const struct vtd_unit *u, uint16_t bdf,
+	const struct vtd_wish *wish);
 
 #endif

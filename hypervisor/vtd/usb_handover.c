@@ -46,125 +46,190 @@ static bool read_behind(uint64_t registers, uint64_t size, uint32_t at, uint32_t
 	return *v != UINT32_MAX;
 }
 
-static uint32_t find_ehci(uint32_t sbdf, uint64_t registers, uint64_t size)
+static bool find_uhci(struct usb_controller *c, uint64_t size)
 {
-	uint32_t v, at;
-
-	if (!read_behind(registers, size, USB_EHCI_HCCPARAMS, &v))
-		return 0;
-	at = v >> USB_EHCI_EECP & 0xfc;
-	for (unsigned i = 0; i < PCI_CAPABILITIES_MAX && at >= PCI_HEADER_END; i++) {
-		if (at + USB_LEGACY_SIZE > PCI_CONFIG_SIZE)
-			return 0;
-		v = get(sbdf, at, 4);
-		if ((v & 0xff) == USB_LEGACY_ID)
-			return v != UINT32_MAX ? at : 0;
-		at = v >> USB_LEGACY_NEXT & 0xfc;
-	}
-	return 0;
+	(void)size;
+	c->at = USB_UHCI_LEGSUP;
+	return get(c->sbdf, c->at, 2) != 0xffff;
 }
 
-static uint32_t find_xhci(uint64_t registers, uint64_t size)
+/* With `legacy`: that emulates a keyboard at ports itself. */
+static bool find_ohci(struct usb_controller *c, uint64_t size, bool legacy)
 {
-	uint32_t v, at;
+	uint32_t v;
 
-	if (!read_behind(registers, size, USB_XHCI_HCCPARAMS, &v))
-		return 0;
-	at = v >> USB_XHCI_XECP << 2;
-	for (unsigned i = 0; i < LINKS_MAX && at != 0; i++) {
-		uint32_t next, smis;
+	c->at = 0;
+	if (!read_behind(c->registers, size, USB_OHCI_DISABLE, &v) ||
+		!read_behind(c->registers, size, USB_OHCI_REVISION, &v) ||
+		(v & 0xff) != USB_OHCI_VERSION || !(v & USB_OHCI_LEGACY) == legacy)
+		return false;
+	return !legacy || read_behind(c->registers, size, USB_OHCI_EMULATION, &v);
+}
 
-		if (!read_behind(registers, size, at, &v))
-			return 0;
+static bool find_ohci_alone(struct usb_controller *c, uint64_t size)
+{
+	return find_ohci(c, size, false);
+}
+
+static bool find_ohci_with_ports(struct usb_controller *c, uint64_t size)
+{
+	return find_ohci(c, size, true);
+}
+
+static bool find_ehci(struct usb_controller *c, uint64_t size)
+{
+	uint32_t v;
+
+	if (!read_behind(c->registers, size, USB_EHCI_HCCPARAMS, &v))
+		return false;
+	c->at = v >> USB_EHCI_EECP & 0xfc;
+	for (unsigned i = 0; i < PCI_CAPABILITIES_MAX && c->at >= PCI_HEADER_END; i++) {
+		if (c->at + USB_LEGACY_SIZE > PCI_CONFIG_SIZE)
+			return false;
+		v = get(c->sbdf, c->at, 4);
 		if ((v & 0xff) == USB_LEGACY_ID)
-			return read_behind(registers, size, at + USB_LEGACY_SMIS, &smis) ? at
-											 : 0;
+			return v != UINT32_MAX;
+		c->at = v >> USB_LEGACY_NEXT & 0xfc;
+	}
+	return false;
+}
+
+static bool find_xhci(struct usb_controller *c, uint64_t size)
+{
+	uint32_t v, next, smis;
+
+	if (!read_behind(c->registers, size, USB_XHCI_HCCPARAMS, &v))
+		return false;
+	c->at = v >> USB_XHCI_XECP << 2;
+	for (unsigned i = 0; i < LINKS_MAX && c->at != 0; i++) {
+		if (!read_behind(c->registers, size, c->at, &v))
+			return false;
+		if ((v & 0xff) == USB_LEGACY_ID)
+			return read_behind(c->registers, size, c->at + USB_LEGACY_SMIS, &smis);
 		next = v >> USB_LEGACY_NEXT & 0xff;
-		at = next != 0 ? at + next * 4 : 0;
+		c->at = next != 0 ? c->at + next * 4 : 0;
 	}
-	return 0;
+	return false;
 }
 
-/* ---- its two words ---- */
+/* ---- by which words ---- */
+
+/* A write: what the word has of `keep`, and `set`. Zeros in both: there is none. */
+struct step {
+	uint16_t at;
+	uint32_t keep, set;
+};
+
+struct usb_kind {
+	uint8_t interface; /* PCI_INTERFACE */
+	bool behind;       /* words are behind registers, of 32 bits; else `size` bytes */
+	uint8_t size;
+	bool in_memory; /* it has a BAR of memory, and is not driven without */
+	bool (*find)(struct usb_controller *c, uint64_t size);
+	uint16_t owner; /* this word has `firmwares` if firmware has it; 0: nobody can tell */
+	uint32_t firmwares;
+	uint16_t smis_at; /* this one `smis` if it sends any; 0: if firmware had it */
+	uint32_t smis;
+	struct step ask[2], take, end[3];
+};
+
+/* The first row that finds its words counts. Firmware gives up by an SMI of `ask`. */
+static const struct usb_kind kinds[] = {
+	{USB_UHCI, .size = 2, .find = find_uhci, .smis = USB_UHCI_SMIS,
+		.end = {{0, USB_UHCI_PIRQ, USB_UHCI_PENDING}}},
+	/* OpenHCI 5.1.1.3.3; and what it did for firmware ends with a reset of its bus. */
+	{USB_OHCI, true, 4, true, find_ohci_with_ports, USB_OHCI_CONTROL, USB_OHCI_IR, 0, 0,
+		{{USB_OHCI_ENABLE, 0, USB_OHCI_OC}, {USB_OHCI_COMMAND, 0, USB_OHCI_OCR}},
+		{USB_OHCI_CONTROL, ~USB_OHCI_IR, 0},
+		{{USB_OHCI_DISABLE, 0, USB_OHCI_ALL}, {USB_OHCI_CONTROL, USB_OHCI_RWC, 0},
+			{USB_OHCI_EMULATION, ~USB_OHCI_EMULATES, 0}}},
+	{USB_OHCI, true, 4, true, find_ohci_alone, USB_OHCI_CONTROL, USB_OHCI_IR, 0, 0,
+		{{USB_OHCI_ENABLE, 0, USB_OHCI_OC}, {USB_OHCI_COMMAND, 0, USB_OHCI_OCR}},
+		{USB_OHCI_CONTROL, ~USB_OHCI_IR, 0},
+		{{USB_OHCI_DISABLE, 0, USB_OHCI_ALL}, {USB_OHCI_CONTROL, USB_OHCI_RWC, 0}}},
+	/* EHCI 5.1, xHCI 4.22.1 */
+	{USB_EHCI, false, 4, true, find_ehci, 0, USB_LEGACY_BIOS, USB_LEGACY_SMIS,
+		USB_EHCI_SMIS, {{0, UINT32_MAX, USB_LEGACY_OS}},
+		{0, ~USB_LEGACY_BIOS, USB_LEGACY_OS},
+		{{USB_LEGACY_SMIS, ~USB_EHCI_SMIS, USB_SMIS_PENDING}}},
+	{USB_XHCI, true, 4, true, find_xhci, 0, USB_LEGACY_BIOS, USB_LEGACY_SMIS, USB_XHCI_SMIS,
+		{{0, UINT32_MAX, USB_LEGACY_OS}}, {0, ~USB_LEGACY_BIOS, USB_LEGACY_OS},
+		{{USB_LEGACY_SMIS, ~USB_XHCI_SMIS, USB_SMIS_PENDING}}},
+};
 
 static uint32_t word(const struct usb_controller *c, unsigned offset)
 {
-	return c->xhci ? vtd_seam_read32(c->registers, c->at + offset)
-		       : get(c->sbdf, c->at + offset, 4);
+	return c->kind->behind ? vtd_seam_read32(c->registers, c->at + offset)
+			       : get(c->sbdf, c->at + offset, c->kind->size);
 }
 
-static void set_word(const struct usb_controller *c, unsigned offset, uint32_t value)
+static void go(const struct usb_controller *c, const struct step *s, unsigned count)
 {
-	if (c->xhci)
-		vtd_seam_write32(c->registers, c->at + offset, value);
-	else
-		vtd_seam_set_config(c->sbdf, c->at + offset, 4, value);
+	for (unsigned i = 0; i < count && (s[i].keep | s[i].set) != 0; i++) {
+		uint32_t v = (s[i].keep != 0 ? word(c, s[i].at) & s[i].keep : 0) | s[i].set;
+
+		if (c->kind->behind)
+			vtd_seam_write32(c->registers, c->at + s[i].at, v);
+		else
+			vtd_seam_set_config(c->sbdf, c->at + s[i].at, c->kind->size, v);
+	}
 }
 
 static bool has_firmware(const struct usb_controller *c)
 {
-	return word(c, 0) & USB_LEGACY_BIOS;
+	return word(c, c->kind->owner) & c->kind->firmwares;
 }
 
-/* Firmware gives up what it has by an SMI of this write (EHCI 5.1, xHCI 4.22.1). */
-static void ask(struct usb_handover *h, struct usb_controller *c)
+static bool find(struct usb_controller *c)
 {
-	uint32_t v = word(c, 0);
+	uint32_t interface = get(c->sbdf, PCI_INTERFACE, 1);
+	uint64_t size = 0;
 
-	h->count++;
-	if (!(v & USB_LEGACY_BIOS))
-		return;
-	h->asked++;
-	c->silent = true;
-	set_word(c, 0, v | USB_LEGACY_OS);
-}
-
-static bool end_uhci(uint32_t sbdf)
-{
-	uint32_t v = get(sbdf, USB_UHCI_LEGSUP, 2);
-
-	if (v == 0xffff || !(v & USB_UHCI_SMIS))
-		return false;
-	vtd_seam_set_config(sbdf, USB_UHCI_LEGSUP, 2, (v & USB_UHCI_PIRQ) | USB_UHCI_PENDING);
-	return true;
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		c->kind = &kinds[i];
+		if (kinds[i].interface != interface)
+			continue;
+		c->registers = kinds[i].in_memory ? registers_of(c->sbdf, &size) : 0;
+		if ((c->registers != 0 || !kinds[i].in_memory) && kinds[i].find(c, size))
+			return true;
+	}
+	return false;
 }
 
 void usb_handover_ask(struct usb_handover *h, uint32_t sbdf)
 {
 	struct usb_controller c = {.sbdf = sbdf};
-	uint64_t size;
 
-	if (!usb_is_asked_for(sbdf))
-		return;
-	if (get(sbdf, PCI_INTERFACE, 1) == USB_UHCI) {
-		h->ended += end_uhci(sbdf);
-		return;
-	}
-	c.xhci = get(sbdf, PCI_INTERFACE, 1) == USB_XHCI;
-	c.registers = registers_of(sbdf, &size);
-	if (c.registers == 0)
-		return;
-	c.at = c.xhci ? find_xhci(c.registers, size) : find_ehci(sbdf, c.registers, size);
-	if (c.at == 0)
+	if (!usb_is_asked_for(sbdf) || !find(&c))
 		return;
 	if (h->count == USB_CONTROLLERS) {
 		h->left_out++;
 		return;
 	}
-	h->all[h->count] = c;
-	ask(h, &h->all[h->count]);
+	c.had = c.silent = has_firmware(&c);
+	h->asked += c.had;
+	if (c.had)
+		go(&c, c.kind->ask, sizeof(c.kind->ask) / sizeof(c.kind->ask[0]));
+	h->all[h->count++] = c;
+}
+
+bool usb_handover_has(const struct usb_handover *h, uint32_t sbdf)
+{
+	for (unsigned i = 0; i < h->count; i++)
+		if (h->all[i].sbdf == sbdf)
+			return true;
+	return false;
 }
 
 static bool end(const struct usb_controller *c)
 {
-	uint32_t smis = c->xhci ? USB_XHCI_SMIS : USB_EHCI_SMIS, v;
+	const struct usb_kind *k = c->kind;
 
 	if (c->silent)
-		set_word(c, 0, (word(c, 0) & ~USB_LEGACY_BIOS) | USB_LEGACY_OS);
-	v = word(c, USB_LEGACY_SMIS);
-	if (!(v & smis))
+		go(c, &k->take, 1);
+	if (k->smis != 0 ? !(word(c, k->smis_at) & k->smis) : !c->had)
 		return false;
-	set_word(c, USB_LEGACY_SMIS, (v & ~smis) | USB_SMIS_PENDING);
+	go(c, k->end, sizeof(k->end) / sizeof(k->end[0]));
 	return true;
 }
 

@@ -17,37 +17,41 @@
 #define USB_CONTROLLERS 64u
 #define USB_PATIENCE    1000000u /* microseconds, for all of them together */
 
-/* One with a legacy support capability. */
+/* One that firmware can have. */
 struct usb_controller {
+	const struct usb_kind *kind; /* by which words it is handed over; usb_handover.c */
 	uint32_t sbdf;
-	uint64_t registers; /* of xHCI */
-	uint32_t at;        /* of the capability: in configuration space, or behind those */
-	bool xhci;
-	bool silent; /* firmware had it, and did not answer */
+	uint64_t registers; /* where its BAR leads; 0: they are not needed */
+	uint32_t at;        /* of its words: in configuration space, or behind those */
+	bool had;           /* by firmware, when it was asked */
+	bool silent;        /* firmware had it, and did not answer */
 };
 
 struct usb_handover {
-	unsigned count;    /* all of the first two kinds */
+	unsigned count;    /* of `all` */
 	unsigned asked;    /* firmware had them */
-	unsigned ended;    /* had SMIs, that it has not any more; of UHCI at once */
+	unsigned ended;    /* had SMIs, that it has not any more */
 	unsigned left_out; /* there was no room for them */
 	struct usb_controller all[USB_CONTROLLERS];
 };
 
-/*
- * Is the function, PCI_SBDF, a controller that firmware is asked for? What firmware did with it
- * needs no memory (RMRR) any more then.
- */
+/* Is the function, PCI_SBDF, a controller of a kind that firmware is asked for? */
 static inline bool usb_is_asked_for(uint32_t sbdf)
 {
 	uint32_t kind = vtd_seam_config(sbdf, PCI_INTERFACE, 1);
 
 	return vtd_seam_config(sbdf, PCI_CLASS_CODE, 2) == PCI_CLASS_USB &&
 	       (vtd_seam_config(sbdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) == 0 &&
-	       (kind == USB_UHCI || kind == USB_EHCI || kind == USB_XHCI);
+	       (kind == USB_UHCI || kind == USB_OHCI || kind == USB_EHCI || kind == USB_XHCI);
 }
 
-/* Asks for the function, if it is such a controller and decodes its memory. */
+/*
+ * Has firmware been asked for the function? What it did with it needs no memory (RMRR) any more
+ * then. Not so one that slept, or whose registers were nowhere: firmware may have it yet.
+ */
+bool usb_handover_has(const struct usb_handover *h, uint32_t sbdf);
+
+/* Asks for the function, if it is such a controller, is awake and decodes its memory. */
 void usb_handover_ask(struct usb_handover *h, uint32_t sbdf);
 
 /*

@@ -7,10 +7,11 @@
  */
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "smp.h"
 
-#define DEVICE  (0x80000000u | 20 << 11) /* 00:14.0 */
+#define DEVICE  PCI_FUNCTION(0, 20, 0)
 #define COMMAND 0x04
 #define BAR     0x10
 #define ALL_ON  0x7
@@ -22,12 +23,6 @@
 #define BUSY    0x14
 #define SUM     0x3c
 #define DMA_SUM 3u
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(0xcf8, DEVICE | offset);
-	outl(0xcfc, v);
-}
 
 static volatile uint32_t *reg(unsigned offset)
 {
@@ -50,9 +45,9 @@ int payload_main(void)
 	uint64_t first = cmdline_number("first", 0), step = cmdline_number("step", 0);
 	uint64_t count = cmdline_number("count", 0), touched = 0;
 
-	set_config(BAR, PLACE);
-	set_config(BAR + 4, 0);
-	set_config(COMMAND, ALL_ON);
+	pci_write(DEVICE, BAR, PLACE);
+	pci_write(DEVICE, BAR + 4, 0);
+	pci_write(DEVICE, COMMAND, ALL_ON);
 	for (uint64_t i = 0; i < count; i++)
 		touched += sum_of(first + i * step, (uint32_t)cmdline_number("size", 0)) != 0;
 	print("holes: %lu of %lu touched\n", touched, count);

@@ -9,9 +9,10 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 
-#define IDE     (0x80000000u | 20 << 11) /* 00:14.0 */
+#define IDE     PCI_FUNCTION(0, 20, 0)
 #define COMMAND 0x04
 #define CLASS   0x08
 #define BAR4    0x20
@@ -45,18 +46,6 @@ static volatile unsigned taken;
 #define PLACE 0x1000000u
 static uint8_t (*const buffer)[SECTORS * SECTOR] = (void *)PLACE;
 static volatile uint32_t *const prd = (void *)(PLACE + 0x10000);
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(0xcf8, IDE | offset);
-	outl(0xcfc, v);
-}
-
-static uint32_t config(unsigned offset)
-{
-	outl(0xcf8, IDE | offset);
-	return inl(0xcfc);
-}
 
 static void in_words(void *to, uint32_t count)
 {
@@ -209,10 +198,10 @@ static void transfers(void)
 
 int payload_main(void)
 {
-	set_config(BAR4, MASTER);
-	set_config(COMMAND, ALL_ON);
+	pci_write(IDE, BAR4, MASTER);
+	pci_write(IDE, COMMAND, ALL_ON);
 	listen();
-	print("ide: class %x, timing %x\n", config(CLASS) >> 8, config(TIMING));
+	print("ide: class %x, timing %x\n", pci_read(IDE, CLASS) >> 8, pci_read(IDE, TIMING));
 	ready(0);
 	if (identify() < WHERE + SECTORS)
 		return 0;

@@ -11,12 +11,13 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "smp.h"
 #include "spec/pci.h"
 #include "vmx.h"
 
-#define DEVICE    (0x80000000u | 20 << 11) /* 00:14.0 */
+#define DEVICE    PCI_FUNCTION(0, 20, 0)
 #define COMMAND   PCI_COMMAND
 #define BAR       PCI_BAR
 #define BAR_PORTS 0x18
@@ -75,26 +76,6 @@ static volatile uint32_t acknowledge; /* the handler does */
 
 /* ---- configuration space ---- */
 
-static uint32_t config(unsigned offset)
-{
-	outl(0xcf8, DEVICE | offset);
-	return inl(0xcfc);
-}
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(0xcf8, DEVICE | offset);
-	outl(0xcfc, v);
-}
-
-static void set_config16(unsigned offset, uint16_t v)
-{
-	uint32_t old = config(offset & 0xfc);
-	unsigned shift = (offset & 2) * 8;
-
-	set_config(offset & 0xfc, (old & ~(0xffffu << shift)) | (uint32_t)v << shift);
-}
-
 static volatile uint32_t *reg(unsigned offset)
 {
 	return (volatile uint32_t *)(uintptr_t)(base + offset);
@@ -102,18 +83,18 @@ static volatile uint32_t *reg(unsigned offset)
 
 static void move_to(uint32_t address)
 {
-	set_config(BAR, address);
-	set_config(BAR + 4, 0);
+	pci_write(DEVICE, BAR, address);
+	pci_write(DEVICE, BAR + 4, 0);
 	base = address;
 }
 
 static void find_capabilities(void)
 {
-	for (uint32_t at = config(PCI_CAPABILITIES) & 0xfc; at != 0;
-		at = config(at) >> 8 & 0xfc) {
-		if ((config(at) & 0xff) == PCI_CAP_MSI)
+	for (uint32_t at = pci_read(DEVICE, PCI_CAPABILITIES) & 0xfc; at != 0;
+		at = pci_read(DEVICE, at) >> 8 & 0xfc) {
+		if ((pci_read(DEVICE, at) & 0xff) == PCI_CAP_MSI)
 			msi = (uint8_t)at;
-		if ((config(at) & 0xff) == PCI_CAP_MSIX)
+		if ((pci_read(DEVICE, at) & 0xff) == PCI_CAP_MSIX)
 			msix = (uint8_t)at;
 	}
 }
@@ -180,9 +161,9 @@ static void registers(void)
 		gone += move_under_reader(i % 2 ? OTHER : PLACE) == ~0u;
 		there += *reg(ID) == id;
 	}
-	set_config16(COMMAND, 0);
+	pci_write16(DEVICE, COMMAND, 0);
 	print("moved: gone %u, there %u, decoding off: %x\n", gone, there - 0x400, *reg(ID));
-	set_config16(COMMAND, ALL_ON);
+	pci_write16(DEVICE, COMMAND, ALL_ON);
 	move_to(PLACE);
 }
 
@@ -296,16 +277,16 @@ static void raise_and_wait(unsigned n)
 
 static void set_msi(unsigned cpu)
 {
-	set_config(msi + 4u, 0xfee00000u | cpu << 12);
-	set_config(msi + 8u, 0);
-	set_config16(msi + 12u, VECTOR);
+	pci_write(DEVICE, msi + 4u, 0xfee00000u | cpu << 12);
+	pci_write(DEVICE, msi + 8u, 0);
+	pci_write16(DEVICE, msi + 12u, VECTOR);
 }
 
 static void use_msi(void)
 {
-	print("msi: control %x\n", config(msi) >> 16);
+	print("msi: control %x\n", pci_read(DEVICE, msi) >> 16);
 	set_msi(0);
-	set_config16(msi + 2u, PCI_MSI_ENABLE | 3u << PCI_MSI_ENABLED_SHIFT);
+	pci_write16(DEVICE, msi + 2u, PCI_MSI_ENABLE | 3u << PCI_MSI_ENABLED_SHIFT);
 	interrupts_on();
 	others_listen();
 	count_all("msi", MSI_VECTORS);
@@ -313,12 +294,12 @@ static void use_msi(void)
 	count_all("msi, the last cpu", MSI_VECTORS);
 	others_stop();
 	set_msi(0);
-	set_config16(msi + 2u, PCI_MSI_ENABLE | 1u << PCI_MSI_ENABLED_SHIFT);
+	pci_write16(DEVICE, msi + 2u, PCI_MSI_ENABLE | 1u << PCI_MSI_ENABLED_SHIFT);
 	forget();
 	*reg(RAISE) = 5;
 	wait(100000);
 	print("msi, two allowed: message 5 came as %s\n", load(&taken[1]) == 1 ? "1" : "NONE");
-	set_config16(msi + 2u, PCI_MSI_ENABLE | 3u << PCI_MSI_ENABLED_SHIFT);
+	pci_write16(DEVICE, msi + 2u, PCI_MSI_ENABLE | 3u << PCI_MSI_ENABLED_SHIFT);
 	interrupts_off();
 }
 
@@ -327,21 +308,21 @@ static void mask_msi(void)
 	uint32_t pending;
 
 	forget();
-	set_config(msi + 16u, 1u << 3);
+	pci_write(DEVICE, msi + 16u, 1u << 3);
 	raise_and_wait(3);
 	raise_and_wait(3);
 	raise_and_wait(4);
-	pending = config(msi + 20u);
+	pending = pci_read(DEVICE, msi + 20u);
 	print("msi, masked: %u taken, pending %x", load(&taken[3]), pending);
-	set_config(msi + 16u, 0);
+	pci_write(DEVICE, msi + 16u, 0);
 	interrupts_on();
 	wait(200000);
 	interrupts_off();
 	/* one that was held back here, and one in the device */
 	print(", unmasked: %s, pending %x, another %u\n",
-		load(&taken[3]) == 1 || load(&taken[3]) == 2 ? "came" : "NO", config(msi + 20u),
-		load(&taken[4]));
-	set_config16(msi + 2u, 0);
+		load(&taken[3]) == 1 || load(&taken[3]) == 2 ? "came" : "NO",
+		pci_read(DEVICE, msi + 20u), load(&taken[4]));
+	pci_write16(DEVICE, msi + 2u, 0);
 }
 
 static void set_entry(unsigned n, unsigned cpu, uint32_t control)
@@ -354,10 +335,10 @@ static void set_entry(unsigned n, unsigned cpu, uint32_t control)
 
 static void use_msix(void)
 {
-	print("msix: control %x\n", config(msix) >> 16);
+	print("msix: control %x\n", pci_read(DEVICE, msix) >> 16);
 	for (unsigned n = 0; n < MSIX_VECTORS; n++)
 		set_entry(n, n % cpus, 0);
-	set_config16(msix + 2u, PCI_MSIX_ENABLE);
+	pci_write16(DEVICE, msix + 2u, PCI_MSIX_ENABLE);
 	interrupts_on();
 	others_listen();
 	count_all("msix", MSIX_VECTORS);
@@ -380,12 +361,12 @@ static void mask_msix(void)
 	interrupts_off();
 	print(", unmasked: %u, pending %x\n", load(&taken[7]), *reg(BITS));
 	forget();
-	set_config16(msix + 2u, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+	pci_write16(DEVICE, msix + 2u, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
 	for (unsigned n = 0; n < MSIX_VECTORS; n++)
 		*reg(RAISE) = n;
 	raise_and_wait(15);
 	print("msix, all masked: %u taken, pending %x", total(MSIX_VECTORS), *reg(BITS));
-	set_config16(msix + 2u, PCI_MSIX_ENABLE);
+	pci_write16(DEVICE, msix + 2u, PCI_MSIX_ENABLE);
 	interrupts_on();
 	wait(300000);
 	interrupts_off();
@@ -567,11 +548,11 @@ int payload_main(void)
 	trap_hook = interrupt;
 	smp_start(cpus);
 	apic_write(APIC_SVR, SVR_ON);
-	set_config(BAR_PORTS, PORTS);
-	set_config16(COMMAND, ALL_ON);
+	pci_write(DEVICE, BAR_PORTS, PORTS);
+	pci_write16(DEVICE, COMMAND, ALL_ON);
 	move_to(PLACE);
 	(void)*(volatile uint32_t *)(uintptr_t)OTHER; /* L0 tells of the first one in its log */
-	print("device: id %x, silent: counts %x, events %x, storm %x\n", config(0),
+	print("device: id %x, silent: counts %x, events %x, storm %x\n", pci_read(DEVICE, 0),
 		*reg(COUNTS), *reg(EVENTS), *reg(STORM));
 	find_capabilities();
 	if (!cmdline_flag("storm")) {

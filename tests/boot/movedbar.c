@@ -4,11 +4,11 @@
  * instruction that L0 does not complete, for L2 by its code. Under Nestor only: with the option
  * rng=on the VM has a virtio device there.
  */
-#include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "vmx.h"
 
-#define RNG        (0x80000000u | 3u << 11) /* 00:03.0 by mechanism 1 */
+#define RNG        PCI_FUNCTION(0, 3, 0)
 #define BAR0       0x10u
 #define NUM_QUEUES 0x12u /* in the common configuration: virtio 1.2, 4.1.4.3 */
 #define STEP       0x1000000u
@@ -17,22 +17,6 @@ static struct ept ept;
 static struct l2 l2;
 static uint32_t moved __attribute__((used));
 static uint32_t seen __attribute__((used));
-
-static uint32_t config_read(unsigned offset)
-{
-	uint32_t v;
-
-	__asm__ volatile("outl %1, %w2\n\tmov $0xcfc, %%edx\n\tinl %%dx, %0"
-			 : "=a"(v)
-			 : "0"(RNG | offset), "d"(0xcf8));
-	return v;
-}
-
-static void config_write(unsigned offset, uint32_t v)
-{
-	__asm__ volatile("outl %0, %w1" : : "a"(RNG | offset), "d"(0xcf8));
-	__asm__ volatile("outl %0, %w1" : : "a"(v), "d"(0xcfc));
-}
 
 static unsigned queues(uint32_t bar)
 {
@@ -58,7 +42,7 @@ static void run_l2(void (*code)(void))
 
 int payload_main(void)
 {
-	uint32_t bar = config_read(BAR0) & ~0xfu;
+	uint32_t bar = pci_read(RNG, BAR0) & ~0xfu;
 
 	if (!vmx_supported() || !vmx_enable())
 		return 1;
@@ -68,15 +52,15 @@ int payload_main(void)
 	ept_identity(&ept, 0x100000000ull, 2);
 	print("queues: %u\n", queues(bar));
 	moved = bar + STEP;
-	config_write(BAR0, moved);
+	pci_write(RNG, BAR0, moved);
 	print("at a fresh place: %u\n", queues(moved));
 	moved += STEP;
 	__asm__ volatile("fxsave (%0)" : : "r"((uintptr_t)moved) : "memory");
-	config_write(BAR0, moved);
+	pci_write(RNG, BAR0, moved);
 	print("where L1 had touched: %u\n", queues(moved));
 	moved += STEP;
 	run_l2(fxsave_in_l2);
-	config_write(BAR0, moved);
+	pci_write(RNG, BAR0, moved);
 	run_l2(read_in_l2);
 	print("where L2 had touched: %u\n", seen);
 	return 0;

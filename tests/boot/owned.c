@@ -9,10 +9,11 @@
  */
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "smp.h"
 
-#define DEVICE  (0x80000000u | 20 << 11) /* 00:14.0 */
+#define DEVICE  PCI_FUNCTION(0, 20, 0)
 #define COMMAND 0x04
 #define BAR     0x10
 #define ALL_ON  0x7
@@ -38,12 +39,6 @@
 #define SIZE   0x3000u
 #define END    (64 * MIB) /* of the VM's memory */
 #define STRIDE 0x10000u
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(0xcf8, DEVICE | offset);
-	outl(0xcfc, v);
-}
 
 static volatile uint32_t *reg(unsigned offset)
 {
@@ -141,9 +136,9 @@ int payload_main(void)
 {
 	if (cmdline_flag("watch"))
 		return watch();
-	set_config(BAR, PLACE);
-	set_config(BAR + 4, 0);
-	set_config(COMMAND, ALL_ON);
+	pci_write(DEVICE, BAR, PLACE);
+	pci_write(DEVICE, BAR + 4, 0);
+	pci_write(DEVICE, COMMAND, ALL_ON);
 	inside("dma");
 	outside();
 	inside("afterwards");

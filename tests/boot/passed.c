@@ -9,12 +9,11 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "random.h"
 #include "rt.h"
 
-#define ADDRESS 0xcf8
-#define DATA    0xcfc
-#define CARD    (0x80000000u | 20 << 11) /* 00:14.0 */
+#define CARD    PCI_FUNCTION(0, 20, 0)
 #define COMMAND 0x04
 #define BAR0    0x10
 #define BAR1    0x14
@@ -38,18 +37,6 @@
 
 static volatile unsigned taken;
 
-static uint32_t config(unsigned offset)
-{
-	outl(ADDRESS, CARD | offset);
-	return inl(DATA);
-}
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(ADDRESS, CARD | offset);
-	outl(DATA, v);
-}
-
 static volatile uint32_t *reg(unsigned offset)
 {
 	return (volatile uint32_t *)(uintptr_t)(REGISTERS + offset);
@@ -57,14 +44,14 @@ static volatile uint32_t *reg(unsigned offset)
 
 static void bring_back(void)
 {
-	set_config(BAR0, REGISTERS);
-	set_config(BAR1, 0xc001);
-	set_config(COMMAND, ALL_ON);
+	pci_write(CARD, BAR0, REGISTERS);
+	pci_write(CARD, BAR1, 0xc001);
+	pci_write(CARD, COMMAND, ALL_ON);
 }
 
 static void show_card(const char *when)
 {
-	print("%s: id %x, class %x, link %u\n", when, config(0), config(8) >> 8,
+	print("%s: id %x, class %x, link %u\n", when, pci_read(CARD, 0), pci_read(CARD, 8) >> 8,
 		*reg(STATUS) >> 1 & 1);
 }
 
@@ -84,9 +71,9 @@ static void rubbish(void)
 	for (unsigned i = 0; i < 20000; i++) {
 		uint64_t r = random_next(&seed);
 
-		outl(ADDRESS, CARD | (r & 0xfc));
-		outb((uint16_t)(DATA + (r >> 8 & 3)), (uint8_t)(r >> 16));
-		outl(DATA, (uint32_t)(r >> 32));
+		pci_select(CARD, r & 0xfc);
+		outb((uint16_t)(PCI_DATA + (r >> 8 & 3)), (uint8_t)(r >> 16));
+		outl(PCI_DATA, (uint32_t)(r >> 32));
 	}
 }
 
@@ -95,8 +82,8 @@ static void lay_over(uint32_t address, volatile uint32_t *at, const char *what)
 {
 	uint32_t before = *at;
 
-	set_config(COMMAND, ALL_ON);
-	set_config(BAR0, address);
+	pci_write(CARD, COMMAND, ALL_ON);
+	pci_write(CARD, BAR0, address);
 	print("over %s: %s\n", what, *at == before ? "unchanged" : "CHANGED");
 }
 

@@ -11,13 +11,14 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "random.h"
 #include "rt.h"
 #include "smp.h"
 #include "spec/pcie.h"
 
-#define PORT       (0x80000000u | 1 << 11) /* 00:01.0 */
-#define DEVICE     (0x80000000u | 1 << 16) /* 01:00.0 */
+#define PORT       PCI_FUNCTION(0, 1, 0)
+#define DEVICE     PCI_FUNCTION(1, 0, 0)
 #define ALL_ON     (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 #define OUR_DEVICE 0x0154534eu
 
@@ -54,25 +55,6 @@ static uint32_t tag, express, place;
 static unsigned cpus;
 static volatile uint32_t stop;
 
-static uint32_t get(uint32_t function, unsigned at)
-{
-	outl(0xcf8, function | (at & 0xfc));
-	return inl(0xcfc) >> (at & 3) * 8;
-}
-
-static void put(uint32_t function, unsigned at, uint32_t v)
-{
-	outl(0xcf8, function | (at & 0xfc));
-	outl(0xcfc, v);
-}
-
-/* By one access: the other half may have bits that writing 1 clears. */
-static void put16(uint32_t function, unsigned at, uint16_t v)
-{
-	outl(0xcf8, function | (at & 0xfc));
-	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"((uint16_t)(0xcfc + (at & 2))));
-}
-
 static volatile uint32_t *reg(unsigned offset)
 {
 	return (volatile uint32_t *)(uintptr_t)(place + offset);
@@ -80,21 +62,21 @@ static volatile uint32_t *reg(unsigned offset)
 
 static unsigned capability(uint32_t function, uint8_t id)
 {
-	unsigned at = get(function, PCI_CAPABILITIES) & 0xfc;
+	unsigned at = pci_read(function, PCI_CAPABILITIES) & 0xfc;
 
-	while (at != 0 && (get(function, at) & 0xff) != id)
-		at = get(function, at + 1u) & 0xfc;
+	while (at != 0 && (pci_read(function, at) & 0xff) != id)
+		at = pci_read(function, at + 1u) & 0xfc;
 	return at;
 }
 
 static uint32_t slot_status(void)
 {
-	return get(PORT, express + PCIE_SLOT_STATUS) & 0xffff;
+	return pci_read(PORT, express + PCIE_SLOT_STATUS) & 0xffff;
 }
 
 static void slot_control(uint32_t v)
 {
-	put16(PORT, express + PCIE_SLOT_CONTROL, (uint16_t)v);
+	pci_write16(PORT, express + PCIE_SLOT_CONTROL, (uint16_t)v);
 }
 
 static void wait(uint64_t ticks)
@@ -116,14 +98,14 @@ static uint32_t total(void)
 
 static void set_up(void)
 {
-	place = (get(PORT, PCI_BRIDGE_MEMORY_BASE) & 0xfff0) << 16;
+	place = (pci_read(PORT, PCI_BRIDGE_MEMORY_BASE) & 0xfff0) << 16;
 	while (!(slot_status() & PCIE_SLOT_PRESENT))
 		pause();
-	put16(PORT, express + PCIE_SLOT_STATUS, 0xffff);
+	pci_write16(PORT, express + PCIE_SLOT_STATUS, 0xffff);
 	slot_control(PCIE_SLOT_ATTENTION_OFF | PCIE_SLOT_LED_ON);
-	put(DEVICE, PCI_BAR, place);
-	put(DEVICE, PCI_BAR + 4, 0);
-	put16(DEVICE, PCI_COMMAND, ALL_ON);
+	pci_write(DEVICE, PCI_BAR, place);
+	pci_write(DEVICE, PCI_BAR + 4, 0);
+	pci_write16(DEVICE, PCI_COMMAND, ALL_ON);
 }
 
 /* It may come out of a reset. False: it went again. */
@@ -156,7 +138,7 @@ static void set_vectors(void)
 		*reg(TABLE + 16 * n + 8) = VECTOR + n;
 		*reg(TABLE + 16 * n + 12) = 0;
 	}
-	put16(DEVICE, msix + PCI_MSIX_CONTROL, PCI_MSIX_ENABLE);
+	pci_write16(DEVICE, msix + PCI_MSIX_CONTROL, PCI_MSIX_ENABLE);
 }
 
 /* One by one: none is lost, and none made up. */
@@ -242,7 +224,7 @@ static bool give(void)
 	if (!(slot_status() & PCIE_SLOT_PRESENT))
 		return false;
 	*reg(STORM) = 0;
-	put16(DEVICE, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	pci_write16(DEVICE, PCI_COMMAND, PCI_COMMAND_MEMORY);
 	slot_control(PCIE_SLOT_ATTENTION_OFF | PCIE_SLOT_LED | PCIE_SLOT_POWER_OFF);
 	while (slot_status() & PCIE_SLOT_PRESENT)
 		pause();
@@ -264,7 +246,7 @@ static void look_at_what_is_left(const char *how, unsigned round)
 	for (unsigned i = 0; i < 0x10000; i++)
 		changed += BUFFER[i] != 0xa5;
 	print("vm %u: %s %u: bytes changed %u, late messages %u, registers %x, function %x\n",
-		tag, how, round, changed, late, *reg(ID), get(DEVICE, PCI_VENDOR));
+		tag, how, round, changed, late, *reg(ID), pci_read(DEVICE, PCI_VENDOR));
 }
 
 static void live(unsigned round)
@@ -274,7 +256,7 @@ static void live(unsigned round)
 	set_up();
 	if (!answers())
 		return;
-	print("vm %u: here %u: id %x, new %s\n", tag, round, get(DEVICE, PCI_VENDOR),
+	print("vm %u: here %u: id %x, new %s\n", tag, round, pci_read(DEVICE, PCI_VENDOR),
 		is_new() ? "yes" : "NO");
 	work(round);
 	store(&stop, 0);
@@ -309,30 +291,30 @@ static void wild_write(void)
 		slot_control(v);
 		break;
 	case 1:
-		put16(PORT, express + (any(2) ? PCIE_SLOT_STATUS : PCIE_LINK_CONTROL),
+		pci_write16(PORT, express + (any(2) ? PCIE_SLOT_STATUS : PCIE_LINK_CONTROL),
 			(uint16_t)v);
 		break;
 	case 2:
-		put(PORT, of_port[any(sizeof(of_port))], v);
+		pci_write(PORT, of_port[any(sizeof(of_port))], v);
 		break;
 	case 3:
-		put(PORT, PCI_BRIDGE_PRIMARY, 1 << 16 | 1 << 8);
-		put(PORT, PCI_BRIDGE_MEMORY_BASE, (place + 0x100000) | place >> 16);
-		put16(PORT, PCI_COMMAND, ALL_ON);
-		put16(PORT, express + PCIE_LINK_CONTROL, 0);
-		put16(PORT, PCI_BRIDGE_CONTROL, 0);
+		pci_write(PORT, PCI_BRIDGE_PRIMARY, 1 << 16 | 1 << 8);
+		pci_write(PORT, PCI_BRIDGE_MEMORY_BASE, (place + 0x100000) | place >> 16);
+		pci_write16(PORT, PCI_COMMAND, ALL_ON);
+		pci_write16(PORT, express + PCIE_LINK_CONTROL, 0);
+		pci_write16(PORT, PCI_BRIDGE_CONTROL, 0);
 		slot_control(PCIE_SLOT_LED_ON);
 		break;
 	case 4:
-		put(DEVICE, any(64) * 4, v);
+		pci_write(DEVICE, any(64) * 4, v);
 		break;
 	case 5:
-		put(DEVICE, PCI_BAR, place);
-		put(DEVICE, PCI_BAR + 4, 0);
-		put16(DEVICE, PCI_COMMAND, ALL_ON);
+		pci_write(DEVICE, PCI_BAR, place);
+		pci_write(DEVICE, PCI_BAR + 4, 0);
+		pci_write16(DEVICE, PCI_COMMAND, ALL_ON);
 		break;
 	case 6:
-		put16(DEVICE, capability(DEVICE, PCI_CAP_EXPRESS) + PCI_EXPRESS_CONTROL,
+		pci_write16(DEVICE, capability(DEVICE, PCI_CAP_EXPRESS) + PCI_EXPRESS_CONTROL,
 			PCI_EXPRESS_FLR);
 		break;
 	default:
@@ -349,7 +331,7 @@ static void wild_write(void)
 static void wild(void)
 {
 	state = cmdline_number("seed", 1);
-	place = (get(PORT, PCI_BRIDGE_MEMORY_BASE) & 0xfff0) << 16;
+	place = (pci_read(PORT, PCI_BRIDGE_MEMORY_BASE) & 0xfff0) << 16;
 	print("vm %u: wild\n", tag);
 	interrupts_on();
 	for (;;)

@@ -10,11 +10,12 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "smp.h"
 #include "spec/pci.h"
 
-#define DEVICE (0x80000000u | 20 << 11) /* 00:14.0 */
+#define DEVICE PCI_FUNCTION(0, 20, 0)
 #define ALL_ON (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 #define PLACE  0xc0100000u
 #define SPAN   0x10000u    /* of one function's registers */
@@ -48,18 +49,6 @@
 
 static uint32_t tag;
 
-static uint32_t config(unsigned offset)
-{
-	outl(0xcf8, DEVICE | offset);
-	return inl(0xcfc);
-}
-
-static void set_config(unsigned offset, uint32_t v)
-{
-	outl(0xcf8, DEVICE | offset);
-	outl(0xcfc, v);
-}
-
 static volatile uint32_t *reg(unsigned offset)
 {
 	return (volatile uint32_t *)(uintptr_t)(PLACE + offset);
@@ -90,20 +79,20 @@ static unsigned identify(void)
 {
 	unsigned msix = 0, others = 0;
 
-	for (uint32_t next = config(PCI_CAPABILITIES) & 0xfc; next != 0;
-		next = config(next) >> 8 & 0xfc)
-		if ((config(next) & 0xff) == PCI_CAP_MSIX)
+	for (uint32_t next = pci_read(DEVICE, PCI_CAPABILITIES) & 0xfc; next != 0;
+		next = pci_read(DEVICE, next) >> 8 & 0xfc)
+		if ((pci_read(DEVICE, next) & 0xff) == PCI_CAP_MSIX)
 			msix = next;
 		else
 			others++;
-	set_config(PCI_BAR, ~0u);
+	pci_write(DEVICE, PCI_BAR, ~0u);
 	print("vm %u: id %x, class %x, pin %u, bar %x, vectors %u, other capabilities %u\n",
-		tag, config(PCI_VENDOR), config(PCI_REVISION) >> 8,
-		config(PCI_INTERRUPT_LINE) >> 8 & 0xff, config(PCI_BAR),
-		PCI_MSIX_ENTRIES(config(msix) >> 16), others);
-	set_config(PCI_BAR, PLACE);
-	set_config(PCI_BAR + 4, 0);
-	set_config(PCI_COMMAND, ALL_ON);
+		tag, pci_read(DEVICE, PCI_VENDOR), pci_read(DEVICE, PCI_REVISION) >> 8,
+		pci_read(DEVICE, PCI_INTERRUPT_LINE) >> 8 & 0xff, pci_read(DEVICE, PCI_BAR),
+		PCI_MSIX_ENTRIES(pci_read(DEVICE, msix) >> 16), others);
+	pci_write(DEVICE, PCI_BAR, PLACE);
+	pci_write(DEVICE, PCI_BAR + 4, 0);
+	pci_write(DEVICE, PCI_COMMAND, ALL_ON);
 	return msix;
 }
 
@@ -146,7 +135,7 @@ static void set_vectors(unsigned msix)
 		*reg(TABLE + 16 * n + 8) = VECTOR + n;
 		*reg(TABLE + 16 * n + 12) = 0;
 	}
-	set_config(msix, config(msix) | PCI_MSIX_ENABLE << 16);
+	pci_write(DEVICE, msix, pci_read(DEVICE, msix) | PCI_MSIX_ENABLE << 16);
 }
 
 static void messages(unsigned rounds)

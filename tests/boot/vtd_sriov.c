@@ -5,6 +5,7 @@
  */
 #include "apic.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "spec/pci.h"
 #include "vtd/vtd_unit.h"
@@ -65,8 +66,7 @@ static void capability(void)
 	set_control(ENABLE);
 	expect("two ids of one function", *config(FIRST, 0), ~0u);
 	expect("that is there", *config(FIRST + 2, PCI_CAPABILITIES) & 0xff, MSIX);
-	expect("and by ports",
-		(outl(0xcf8, 0x80000000u | (FIRST + 2) << 8 | MSIX), inl(0xcfc)) & 0xff, 0x11);
+	expect("and by ports", pci_read(FIRST + 2, MSIX) & 0xff, 0x11);
 	expect("the fourth is not", *config(FIRST + 3, PCI_CAPABILITIES), ~0u);
 	*config16(SOURCE, CAPABILITY + 0x10) = 1;
 	expect("their number stays", *config16(SOURCE, CAPABILITY + 0x10), 3);

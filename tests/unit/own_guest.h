@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For own_world.h: guests, as far as their translations are concerned. Each L1 accesses RAM,
- * gives some of it up and uses it nevertheless; so does its L2, by an EPT02 that has each
- * address where L1 has it. L0 handles violations, and accesses RAM itself.
+ * gives some of it up and uses it nevertheless; so does its L2 (own_nested.h). L0
+ * handles violations, and accesses RAM itself.
  */
 #ifndef NESTOR_TESTS_OWN_GUEST_H
 #define NESTOR_TESTS_OWN_GUEST_H
 
-#include "own_quiet.h"
+#include "own_nested.h"
 
-#define CHUNKS 8u /* of each VM that are used */
-
-static struct ept ept02[VMS];
-static uint32_t given[VMS];  /* what it has given up, and seldom uses: likewise */
-static uint32_t tables[VMS]; /* of EPT12: bit by chunk */
+static uint32_t given[VMS]; /* what it has given up, and seldom uses: bit by chunk */
 static bool entered[VMS][VCPUS];
 
 static bool *entered_of(const struct vcpu *vcpu)
@@ -31,14 +27,14 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	CHECK(vcpu != NULL);
 	vcpu->vm = vm;
 	vcpu->index = index;
+	vcpu->nested.vm = vm->nested_vm;
+	vcpu->nested.vcpu = index;
 	vcpu->home = hw_cpu->index;
 	vcpu->deadline = DEV_NEVER;
 	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 	if (index != 0)
 		return vcpu;
-	ept02[vm->id] = (struct ept){.pool = NULL};
-	tables[vm->id] = 0;
-	CHECK(ept_init(&ept02[vm->id], &vm->pool, false));
+	nest_create(vm);
 	return vcpu;
 }
 
@@ -87,13 +83,14 @@ static uint64_t tlb_age(uint64_t hpa)
 static bool guest_access(struct model *m, uint64_t gpa)
 {
 	const struct vm *vm = m->guest->vm;
-	const struct ept *e = m->in_l2 ? &ept02[vm->id] : &vm->ept01;
-	struct tlb_entry page, top = tlb_top(e->eptp);
+	struct tlb_entry page, top;
 	uint16_t vpid =
 		(uint16_t)(vm->first_vpid + m->guest->index * VPIDS_PER_VCPU + m->in_l2);
 	unsigned cached = m->tlb.used;
 	bool found = false;
 
+	tables_age();
+	top = tlb_top(m->in_l2 ? root_of[vm->id][m->guest->index]->eptp02 : vm->ept01.eptp);
 	for (unsigned i = 0; i < cached; i++) {
 		struct tlb_entry c = m->tlb.at[i];
 
@@ -132,7 +129,7 @@ static void guest_runs(struct vcpu *vcpu)
 	struct model *m = &own.cpu[hw_cpu->index];
 
 	m->guest = vcpu;
-	m->in_l2 = below(2);
+	m->in_l2 = below(2) && root_of[vcpu->vm->id][vcpu->index] != NULL;
 	for (unsigned i = below(6); i > 0 && !kicked[hw_cpu->index]; i--) {
 		m->gpa = some_gpa(vcpu->vm);
 		m->missed = !guest_access(m, m->gpa);
@@ -146,41 +143,6 @@ static void guest_runs(struct vcpu *vcpu)
 static void guest_leaves(void)
 {
 	own.cpu[hw_cpu->index].guest = NULL;
-}
-
-/* ---- virtual EPT in small ---- */
-
-void vept_forget(struct nested *n)
-{
-	struct vm *vm = vcpu_of(n)->vm;
-
-	vm_lock(vm);
-	ept_clear(&ept02[vm->id], 0, CHUNKS * CHUNK_SIZE);
-	seam_flush_ept(n, ept02[vm->id].eptp, true);
-	tables[vm->id] &= 1; /* a root is used on */
-	vm_unlock(vm);
-}
-
-bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size)
-{
-	const struct nested_vm *n =
-		(const void *)((const uint8_t *)e - offsetof(struct nested_vm, vept));
-	const struct vm_box *box =
-		(const void *)((const uint8_t *)n - offsetof(struct vm_box, nested_vm));
-
-	CHECK(size == CHUNK_SIZE);
-	return tables[box->vm.id] & BIT64(gpa / CHUNK_SIZE);
-}
-
-static void fill02(struct vm *vm, uint64_t gpa)
-{
-	const struct mem_slot *s = slot_of(vm, gpa);
-	struct hpa at = {s->hpa.v + (gpa - s->gpa)};
-
-	vm_lock(vm);
-	if (vm->ram == NULL || ram_translate(vm, gpa, &at))
-		CHECK(ept_map(&ept02[vm->id], gpa, at, PAGE_SIZE, EPT_RWX, MEMTYPE_WB));
-	vm_unlock(vm);
 }
 
 /* ---- L0 ---- */
@@ -205,17 +167,6 @@ static void access_ram(struct vm *vm, uint64_t gpa, bool reads)
 		access_own(at, frame * CHUNK_SIZE + gpa % CHUNK_SIZE);
 		let_others_run();
 	}
-}
-
-/* Virtual EPT has kept where EPT12's tables are. */
-static void read_tables(struct vm *vm)
-{
-	vm_lock(vm);
-	for (unsigned i = 0; i < CHUNKS; i++)
-		if (tables[vm->id] & BIT64(i))
-			access_own(vm->ram->window + i * CHUNK_SIZE,
-				vm->ram->chunk[i].frame * CHUNK_SIZE);
-	vm_unlock(vm);
 }
 
 /* Images, in the address space where L0 makes VMs. */
@@ -256,18 +207,9 @@ static uint32_t guest_sees(struct vcpu *vcpu, uint32_t events)
 		translations_drop();
 	if (events & EVENT_MEMORY)
 		ram_move_on(vcpu);
+	contents_go(vcpu->vm);
 	own.moved += r != NULL ? r->stats.given - before : 0;
 	return vcpu->starving != 0 ? feed(vcpu, events) : events;
-}
-
-static void mirror(struct vm *vm, uint64_t gpa)
-{
-	vm_lock(vm);
-	if (ram_there(vm, gpa & ~PAGE_MASK, PAGE_SIZE)) {
-		tables[vm->id] |= (uint32_t)BIT64(gpa / CHUNK_SIZE);
-		ram_holds_table(vm, gpa);
-	}
-	vm_unlock(vm);
 }
 
 static void give(struct vm *vm, uint64_t gpa)
@@ -290,13 +232,14 @@ static bool guest_exits(struct vcpu *vcpu)
 	if (m->missed) {
 		m->missed = false;
 		if (m->in_l2)
-			fill02(vm, m->gpa & ~PAGE_MASK);
+			nest_violation(vcpu, m->gpa);
 		else
 			ram_touch(vcpu, m->gpa);
 		return true;
 	}
-	if (vm->ram != NULL)
-		read_tables(vm);
+	read_tables(vm);
+	l1_works(vcpu, gpa);
+	read_tables(vm);
 	switch (below(16)) {
 	case 0:
 	case 1:
@@ -307,11 +250,6 @@ static bool guest_exits(struct vcpu *vcpu)
 	case 4:
 	case 5:
 		give(vm, gpa);
-		return true;
-	case 6:
-		if (vm->ram == NULL || below(4) != 0)
-			return true;
-		mirror(vm, gpa);
 		return true;
 	default:
 		return below(4) != 0; /* VMs live longer than there */

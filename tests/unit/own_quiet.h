@@ -171,4 +171,108 @@ void vm_record(const struct vm *vm, const char *format, ...)
 	(void)format;
 }
 
+/* ---- of the seam of nested/ what virtual EPT does not ask for ---- */
+
+bool passed_translate(struct vm *vm, uint64_t gpa, struct hpa *hpa, uint64_t *size)
+{
+	(void)vm;
+	(void)gpa;
+	(void)hpa;
+	(void)size;
+	return false;
+}
+
+uint64_t hw_vmread(uint64_t encoding)
+{
+	(void)encoding;
+	abort();
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+	(void)vcpu;
+	(void)vector;
+	(void)has_error;
+	(void)error;
+	abort();
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+	(void)vcpu;
+	(void)linear;
+	(void)error;
+	abort();
+}
+
+uint64_t vcpu_breakpoints(uint64_t dr7, uint64_t at, unsigned size, unsigned how)
+{
+	(void)dr7;
+	(void)at;
+	(void)size;
+	(void)how;
+	abort();
+}
+
+void vcpu_pend_debug(uint64_t pending)
+{
+	(void)pending;
+	abort();
+}
+
+bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	(void)vcpu;
+	(void)msr;
+	(void)value;
+	abort();
+}
+
+bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	(void)vcpu;
+	(void)msr;
+	(void)value;
+	abort();
+}
+
+void cpuid_update(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	abort();
+}
+
+uint32_t vcpu_pkru(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	abort();
+}
+
+int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool *more)
+{
+	(void)p;
+	(void)vcpu;
+	(void)notification;
+	(void)more;
+	abort();
+}
+
+int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size)
+{
+	(void)vm;
+	(void)gpa;
+	(void)dst;
+	(void)size;
+	abort();
+}
+
+int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t size)
+{
+	(void)vm;
+	(void)gpa;
+	(void)src;
+	(void)size;
+	abort();
+}
+
 #endif

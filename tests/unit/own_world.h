@@ -175,10 +175,13 @@ static void guess(unsigned cpu)
 }
 
 static void guest_guesses(unsigned cpu);
+static void tables_age(void);
+static void nest_ends(uint64_t hpa, uint64_t size);
 
 /* Other processors go on, while L0 is at work here. */
 static void all_guess(void)
 {
+	tables_age();
 	for (unsigned i = 0; i < CPUS; i++) {
 		guess(i);
 		guest_guesses(i);
@@ -297,6 +300,7 @@ void __wrap_page_free(struct hpa start, uint64_t size)
 {
 	all_guess();
 	take(start.v, size, false);
+	nest_ends(start.v, size);
 	ages(start.v, size);
 	all_guess();
 	__real_page_free(start, size);
@@ -305,6 +309,7 @@ void __wrap_page_free(struct hpa start, uint64_t size)
 /* RAM is not looked at; books and what else is in pools has to be zero. */
 void mem_wipe(void *at, size_t size)
 {
+	nest_ends(hpa_of(at).v, size);
 	ages(hpa_of(at).v, size);
 	memset(at, 0, size);
 	all_guess();

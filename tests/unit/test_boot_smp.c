@@ -17,24 +17,29 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "spec/vmx.h"
 
 #define NEVER UINT64_MAX
 #define MOST  20u
 
-extern uint32_t ap_next, ap_limit;
+extern uint32_t ap_next, ap_limit, ap_told, ap_told_limit, ap_ids[MAX_CPUS];
 uint32_t boot_efer = 0x900, boot_cr3 = 0x5000, boot_cr4 = 0x20;
 
 __asm__(".section .rodata\n"
 	".globl trampoline_start, trampoline_data, trampoline_end\n"
 	"trampoline_start: .skip 32\n"
-	"trampoline_data: .skip 18\n"
+	"trampoline_data: .skip 22\n"
 	"trampoline_end:\n"
+	".globl ap_stay_check, ap_stay_event\n"
+	"ap_stay_check: .skip 1\n"
+	"ap_stay_event: .skip 1\n"
 	".text\n");
 
 uint64_t hw_now; /* microseconds */
@@ -54,11 +59,13 @@ static struct ap {
 		STARTED,
 		BEGUN,
 		UP,
-		TURNED_AWAY
+		STAYS, /* without data */
+		TOLD
 	} is;
 	uint64_t since;
 	unsigned index;
 	bool used;
+	bool only_tells;
 } aps[MOST];
 
 static unsigned ap_count, strays, warnings, infos;
@@ -66,7 +73,11 @@ static uint32_t ids[MOST + 1], idle_ids[MOST];
 static bool x2apic;
 static struct l0_config config;
 static void *memory;
-static uint8_t low_page[4096] __attribute__((aligned(4096)));
+static bool no_memory;
+static uint8_t low_pages[2][4096] __attribute__((aligned(4096)));
+static unsigned low_taken, gates[2]; /* of machine checks, of others */
+uint64_t ap_stay_gates[64];
+extern const uint8_t ap_stay_check[], ap_stay_event[], trampoline_start[], trampoline_data[];
 
 const struct l0_config *l0_config(void)
 {
@@ -83,14 +94,26 @@ void log_line(enum log_level level, const char *format, ...)
 bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
 {
 	if (limit <= 0xa0000) {
-		assert_int_equal(size, sizeof(low_page));
-		*out = hpa_of(low_page);
+		assert_int_equal(size, sizeof(low_pages[0]));
+		if (low_taken == 2)
+			return false;
+		*out = hpa_of(low_pages[low_taken++]);
 		return true;
 	}
+	if (no_memory)
+		return false;
 	assert_null(memory);
 	memory = aligned_alloc(align, (size + align - 1) & ~(align - 1));
 	*out = hpa_of(memory);
 	return true;
+}
+
+void fault_make_gate(void *table, unsigned vector, const void *handler)
+{
+	assert_ptr_equal(table, ap_stay_gates);
+	assert_true(vector < 32);
+	assert_ptr_equal(handler, vector == VEC_MC ? ap_stay_check : ap_stay_event);
+	gates[vector == VEC_MC]++;
 }
 
 bool paging_everywhere(struct hpa pa, uint64_t size, uint64_t flags)
@@ -121,6 +144,19 @@ void hw_pause(void)
 
 /* ---- messages ---- */
 
+/* Where the page of a start-up IPI is, and what it is for. */
+static void get_page(struct ap *a, uint8_t page)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < low_taken; i++)
+		if (page == (uint8_t)(hpa_of(low_pages[i]).v >> 12)) {
+			a->only_tells = low_pages[i][trampoline_data - trampoline_start + 18];
+			found = true;
+		}
+	assert_true(found);
+}
+
 static void get(struct ap *a, bool init)
 {
 	if (init) {
@@ -133,7 +169,7 @@ static void get(struct ap *a, bool init)
 	}
 }
 
-static void send(uint32_t id, bool init)
+static void send(uint32_t id, bool init, uint8_t page)
 {
 	bool found = false;
 
@@ -141,6 +177,8 @@ static void send(uint32_t id, bool init)
 	assert_true(x2apic ? id != UINT32_MAX : id < 0xff);
 	for (unsigned i = 0; i < ap_count; i++)
 		if (aps[i].id == id) {
+			if (!init && aps[i].is == WAITS)
+				get_page(&aps[i], page);
 			get(&aps[i], init);
 			found = true;
 		}
@@ -149,13 +187,12 @@ static void send(uint32_t id, bool init)
 
 void apic_send_init(uint32_t id)
 {
-	send(id, true);
+	send(id, true, 0);
 }
 
 void apic_send_startup(uint32_t id, uint8_t page)
 {
-	assert_int_equal(page, (uint8_t)(hpa_of(low_page).v >> 12));
-	send(id, false);
+	send(id, false, page);
 }
 
 void apic_send_init_all_others(void)
@@ -166,14 +203,30 @@ void apic_send_init_all_others(void)
 
 void apic_send_startup_all_others(uint8_t page)
 {
-	(void)page;
-	for (unsigned i = 0; i < ap_count; i++)
+	for (unsigned i = 0; i < ap_count; i++) {
+		get_page(&aps[i], page);
 		get(&aps[i], false);
+	}
 }
 
 /* ---- time ---- */
 
-/* As boot/entry.S and ap_main do it. */
+/* As boot/entry.S does it. */
+static void begin(struct ap *a)
+{
+	a->since = hw_now;
+	if (!a->only_tells) {
+		a->index = ap_next++;
+		a->is = a->index < ap_limit ? BEGUN : STAYS;
+		return;
+	}
+	a->index = ap_told++;
+	a->is = a->index < ap_told_limit ? TOLD : STAYS;
+	if (a->is == TOLD)
+		ap_ids[a->index] = a->id;
+}
+
+/* And ap_main. */
 static void come_up(struct ap *a)
 {
 	struct percpu *c = percpus[a->index];
@@ -193,11 +246,8 @@ void tsc_delay_us(uint64_t us)
 	for (unsigned i = 0; i < ap_count; i++) {
 		struct ap *a = &aps[i];
 
-		if (a->is == STARTED && a->begins != NEVER && hw_now - a->since >= a->begins) {
-			a->index = ap_next++;
-			a->is = a->index < ap_limit ? BEGUN : TURNED_AWAY;
-			a->since = hw_now;
-		}
+		if (a->is == STARTED && a->begins != NEVER && hw_now - a->since >= a->begins)
+			begin(a);
 		if (a->is == BEGUN && a->comes != NEVER && hw_now - a->since >= a->comes)
 			come_up(a);
 	}
@@ -212,8 +262,10 @@ static int set_up(void **state)
 	hw_cpu = &boot;
 	memset(percpus + 1, 0, sizeof(percpus) - sizeof(percpus[0]));
 	memset(aps, 0, sizeof(aps));
-	cpu_slots = cpu_count = ap_next = 1;
-	ap_count = ap_limit = strays = warnings = infos = 0;
+	cpu_slots = cpu_count = ap_next = ap_told = 1;
+	ap_count = ap_limit = ap_told_limit = strays = warnings = infos = 0;
+	low_taken = gates[0] = gates[1] = 0;
+	no_memory = false;
 	config = (struct l0_config){.max_cpus = UINT32_MAX};
 	x2apic = false;
 	hw_now = 0;
@@ -254,9 +306,13 @@ static void start(unsigned used)
 		&(struct smp_ids){ids, used + 1}, &(struct smp_ids){idle_ids, ap_count - used});
 }
 
+/* Where firmware tells of none. */
 static void start_untold(void)
 {
-	smp_start(&(struct smp_ids){NULL, 0}, &(struct smp_ids){NULL, 0});
+	unsigned told = smp_ask(ids, MOST + 1);
+
+	assert_int_equal(ids[0], boot.apic_id);
+	smp_start(&(struct smp_ids){ids, told}, &(struct smp_ids){NULL, 0});
 }
 
 static void those_that_come_are_used_and_nobody_is_waited_for(void **state)
@@ -392,13 +448,6 @@ static void above_maxcpus_they_are_parked(void **state)
 	}
 	assert_int_equal(infos, 1);
 	assert_int_equal(warnings, 0);
-	tear_down(NULL);
-	set_up(NULL);
-	config.max_cpus = 1;
-	add_many(2);
-	start(2);
-	assert_int_equal(cpu_count, 1);
-	assert_true(percpus[1]->shared.parked && percpus[2]->shared.parked);
 }
 
 /* Behind those that are used: those have the first numbers. */
@@ -428,20 +477,85 @@ static void a_thread_to_be_parked_takes_no_other_ones_place(void **state)
 	assert_true(aps[2].is == UP && aps[3].is == UP);
 }
 
-static void without_firmwares_word_all_are_asked_and_sixteen_used(void **state)
+static void without_firmwares_word_all_are_asked_who_they_are(void **state)
 {
 	(void)state;
+	boot.apic_id = 99;
 	add_many(19);
+	aps[17].begins = 9000;
+	aps[18].begins = 17000;
 	start_untold();
-	assert_int_equal(cpu_count, 16);
-	assert_in_range(hw_now, 0, 11000);
+	assert_int_equal(cpu_count, 20);
+	assert_in_range(hw_now, 44000, 47000);
 	assert_int_equal(warnings, 0);
-	tear_down(NULL);
-	set_up(NULL);
-	add_many(2);
+	assert_true(gates[1] == 2 && gates[0] == 62);
+	for (unsigned i = 0; i < 19; i++)
+		assert_true(aps[i].is == UP && aps[i].used);
+}
+
+/* It takes nobody's place. */
+static void one_that_tells_too_late_stays_where_it_is(void **state)
+{
+	(void)state;
+	add_many(4);
+	aps[1].begins = 10250;
 	start_untold();
-	assert_int_equal(cpu_count, 3);
-	assert_in_range(hw_now, 10000, 12000);
+	assert_int_equal(cpu_count, 4);
+	assert_true(aps[1].is == STAYS || aps[1].is == TOLD);
+	assert_int_equal(ap_next, 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(aps[i].used, i != 1);
+}
+
+static void more_than_there_is_room_for_stay_where_they_are(void **state)
+{
+	(void)state;
+	add_many(9);
+	assert_int_equal(smp_ask(ids, 5), 5);
+	assert_true(aps[3].is == TOLD && aps[4].is == STAYS && aps[8].is == STAYS);
+}
+
+static void with_maxcpus_1_all_others_are_parked(void **state)
+{
+	for (unsigned told = 0; told < 2; told++) {
+		set_up(state);
+		config.max_cpus = 1;
+		add_many(3);
+		if (told)
+			start(3);
+		else
+			start_untold();
+		assert_int_equal(cpu_count, 1);
+		for (unsigned i = 0; i < 3; i++)
+			assert_true(aps[i].is == UP && !aps[i].used);
+		assert_int_equal(infos, 1);
+		tear_down(state);
+	}
+}
+
+/* They take machine checks none the less, and are not waited for. */
+static void where_there_is_no_memory_for_them_they_are_started_and_stay(void **state)
+{
+	(void)state;
+	no_memory = true;
+	add_many(4);
+	start(2);
+	assert_int_equal(cpu_count, 1);
+	assert_int_equal(warnings, 1);
+	tsc_delay_us(1000);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(aps[i].is, STAYS);
+}
+
+static void without_a_low_page_nobody_is_started(void **state)
+{
+	(void)state;
+	low_taken = 2;
+	add_many(2);
+	start(2);
+	assert_int_equal(smp_ask(ids, MOST), 1);
+	assert_int_equal(warnings, 2);
+	assert_true(aps[0].is == ELSEWHERE && aps[1].is == ELSEWHERE);
 }
 
 static void one_cpu_alone_starts_nobody(void **state)
@@ -449,10 +563,10 @@ static void one_cpu_alone_starts_nobody(void **state)
 	(void)state;
 	start(0);
 	assert_int_equal(cpu_count, 1);
-	config.max_cpus = 1;
+	assert_int_equal(hw_now, 0);
 	start_untold();
 	assert_int_equal(cpu_count, 1);
-	assert_int_equal(hw_now, 0);
+	assert_in_range(hw_now, 10000, 11000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -473,7 +587,12 @@ int main(void)
 		TEST(above_maxcpus_they_are_parked),
 		TEST(those_that_are_not_to_be_used_are_started_last_and_parked),
 		TEST(a_thread_to_be_parked_takes_no_other_ones_place),
-		TEST(without_firmwares_word_all_are_asked_and_sixteen_used),
+		TEST(without_firmwares_word_all_are_asked_who_they_are),
+		TEST(one_that_tells_too_late_stays_where_it_is),
+		TEST(more_than_there_is_room_for_stay_where_they_are),
+		TEST(with_maxcpus_1_all_others_are_parked),
+		TEST(where_there_is_no_memory_for_them_they_are_started_and_stay),
+		TEST(without_a_low_page_nobody_is_started),
 		TEST(one_cpu_alone_starts_nobody),
 	};
 

@@ -65,8 +65,36 @@ uint64_t hw_rdmsr(uint32_t msr)
 	return reg[msr - 0x800];
 }
 
+/* The highest one in service ends (SDM 10.8.5). */
+static void end_of_interrupt(void)
+{
+	for (unsigned i = 8; i-- > 0;)
+		if (reg[(APIC_ISR >> 4) + i] != 0) {
+			uint32_t word = (uint32_t)reg[(APIC_ISR >> 4) + i];
+
+			reg[(APIC_ISR >> 4) + i] = word & ~(1u << (31 - __builtin_clz(word)));
+			return;
+		}
+}
+
+/* SDM 10.5.2: an illegal vector is an error, masked or not; NMI, SMI and INIT have none. */
+static void check_vector(uint32_t at, uint64_t value)
+{
+	uint64_t delivery = at == APIC_LVT_TIMER ? 0 : value >> 8 & 7;
+
+	if ((at >= APIC_LVT_TIMER && at <= APIC_LVT_TIMER + 0x50) || at == APIC_LVT_CMCI)
+		assert_true(delivery != 0 || (value & 0xff) >= 16);
+}
+
 void hw_wrmsr(uint32_t msr, uint64_t value)
 {
+	if (msr >= 0x800 && msr <= 0x83f)
+		check_vector((msr - 0x800) << 4, value);
+	if (msr == 0x800 + (APIC_EOI >> 4)) {
+		assert_int_equal(value, 0);
+		end_of_interrupt();
+		return;
+	}
 	if (msr == MSR_APIC_BASE)
 		base = value;
 	else if (msr == MSR_BIOS_SIGN_ID)
@@ -316,6 +344,17 @@ static void vectors_that_are_not_l0s_are_held_back_and_all_of_its_own_are_not(vo
 	assert_true(held >= 1); /* none that would be taken for an exception */
 }
 
+static void what_firmware_left_in_service_is_ended(void **state)
+{
+	(void)state;
+	power_on();
+	for (unsigned i = 0; i < 8; i++)
+		reg[(APIC_ISR >> 4) + i] = i == 0 ? 0xffff0000u : 0xffffffffu;
+	(void)starts(&cpu, 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(reg[(APIC_ISR >> 4) + i], 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -325,6 +364,7 @@ int main(void)
 		TEST(else_they_are_l0s),
 		TEST(xapic_mode_stays_where_firmware_asks_for_it_and_all_cpus_are_reached),
 		TEST(vectors_that_are_not_l0s_are_held_back_and_all_of_its_own_are_not),
+		TEST(what_firmware_left_in_service_is_ended),
 		TEST(the_machines_nmi_meets_one_cpu),
 		TEST(firmware_may_have_it_at_another_cpu_and_input),
 		TEST(microcode_that_may_miss_deadlines_is_gone_around),

@@ -308,7 +308,7 @@ static void other_cpus_are_waited_for_and_no_longer_than_a_bound(void **state)
 	assert_int_equal(pauses, 0);
 }
 
-/* It gets exceptions as others do; its HLT takes no interrupt that it could have claimed. */
+/* It gets exceptions as others do, and leaves the banks that all share to them. */
 static void a_cpu_that_runs_nothing_takes_exceptions_and_claims_no_bank(void **state)
 {
 	(void)state;
@@ -330,6 +330,44 @@ static void a_cpu_that_runs_nothing_takes_exceptions_and_claims_no_bank(void **s
 	assert_int_equal(pauses, 7);
 	has_mca = false;
 	mce_cpu_park();
+}
+
+/* A bank that it has alone interrupts it; one that had too many errors it has to look at. */
+static void a_cpu_that_runs_nothing_claims_what_the_others_have_not(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	ctl2[2] = 0; /* of another core */
+	hw_cpu = &second;
+	mce_cpu_park();
+	mce_cpu_claim();
+	assert_int_equal(second.cmci.owned, 0x4);
+	assert_int_equal(mce_poll_due(), 0); /* an exception may have met it on its way */
+	mce_poll();
+	assert_true(mce_poll_due() == UINT64_MAX);
+	hw_now += 60000 * tsc_khz;
+	for (unsigned i = 0; i <= CMCI_BURST; i++) {
+		bank[2].status = MCI_VAL | 0x90;
+		mce_interrupt();
+		assert_int_equal(bank[2].status, 0);
+	}
+	assert_int_equal(ctl2[2], 0);
+	mce_poll();
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(mce_poll_due() == hw_now + 10000 * tsc_khz);
+		hw_now = mce_poll_due();
+		mce_poll();
+	}
+	assert_true(ctl2[2] == ON && mce_poll_due() == UINT64_MAX);
+	second.in_mux = true; /* in the midst of a line: it has to look */
+	bank[0].status = MCI_VAL;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_LMCE_S;
+	(void)mce_exception(false);
+	second.in_mux = false;
+	assert_int_equal(mce_poll_due(), 0);
+	has_mca = false;
+	mce_cpu_claim();
 }
 
 static void in_the_midst_of_a_line_no_other_is_written(void **state)
@@ -407,6 +445,7 @@ int main(void)
 		TEST(a_bank_that_firmware_has_on_is_only_looked_at),
 		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
 		TEST(a_cpu_that_runs_nothing_takes_exceptions_and_claims_no_bank),
+		TEST(a_cpu_that_runs_nothing_claims_what_the_others_have_not),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
 		TEST(only_who_was_hit_ends),
 		TEST(a_corrupt_context_stops_the_machine_with_one_report),

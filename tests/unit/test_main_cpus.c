@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +17,7 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/idle.h"
 #include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
@@ -37,12 +40,16 @@ unsigned cpu_slots, cpu_count;
 
 static uint32_t thread_mask;
 static struct smp_ids used, idle;
+static const uint32_t *asked;
+static unsigned asked_count;
 static unsigned warnings;
 static jmp_buf end;
 static char did[64]; /* a letter for each step */
+static unsigned kicks, sleeps;
+static uint64_t due, timer_at, rests_until;
 
 enum way {
-	STANDS_STILL = 1,
+	RESTS = 1,
 	RUNS
 };
 
@@ -71,6 +78,13 @@ uint32_t mitigate_unused_threads(void)
 uint32_t node_of_cpu(uint32_t apic_id)
 {
 	return apic_id;
+}
+
+unsigned smp_ask(uint32_t *ids, unsigned most)
+{
+	assert_true(asked_count <= most);
+	memcpy(ids, asked, asked_count * sizeof(ids[0]));
+	return asked_count;
 }
 
 void smp_start(const struct smp_ids *u, const struct smp_ids *i)
@@ -102,6 +116,19 @@ void apic_send(uint32_t id, uint8_t vector)
 {
 	assert_int_equal(id, other.apic_id);
 	assert_int_equal(vector, VECTOR_KICK);
+	kicks++;
+}
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	assert_int_equal(now, hw_now);
+	timer_at = tsc;
+	step('A');
+}
+
+void apic_timer_stop(void)
+{
+	timer_at = 0;
 }
 
 void tsc_step_init(void)
@@ -152,6 +179,32 @@ void mce_cpu_park(void)
 	step('P');
 }
 
+void mce_cpu_claim(void)
+{
+	assert_true(other.shared.parked);
+	step('c');
+}
+
+void mce_poll(void)
+{
+	step('l');
+}
+
+uint64_t mce_poll_due(void)
+{
+	return due;
+}
+
+/* It sleeps twice. */
+void idle_rest(uint64_t until)
+{
+	assert_int_equal(until, rests_until);
+	assert_int_equal(timer_at, until == UINT64_MAX ? 0 : until);
+	step('r');
+	if (strchr(did, 'r') != strrchr(did, 'r'))
+		longjmp(end, RESTS);
+}
+
 void mitigate_cpu(void)
 {
 	step('m');
@@ -167,14 +220,10 @@ void vmx_restart(void)
 	longjmp(end, RUNS);
 }
 
-void hw_halt(void)
-{
-	longjmp(end, STANDS_STILL);
-}
-
 /* The CPU waits, and the boot CPU comes to release all. */
 void hw_sleep(void)
 {
+	sleeps++;
 	hw_cpu = &boot;
 	cpus_release();
 	hw_cpu = &other;
@@ -189,7 +238,9 @@ static int set_up(void **state)
 	cpu_slots = cpu_count = 2;
 	thread_mask = 0;
 	no_apic = not_wanted = no_step = not_alike = false;
-	warnings = 0;
+	warnings = kicks = sleeps = 0;
+	due = rests_until = UINT64_MAX;
+	timer_at = 0;
 	memset(did, 0, sizeof(did));
 	return 0;
 }
@@ -216,8 +267,11 @@ static void all_are_used_if_nothing_speaks_against_it(void **state)
 	choose(IDS(0, 1, 2, 3));
 	same(&used, IDS(0, 1, 2, 3));
 	assert_int_equal(idle.count, 0);
-	choose(NULL, 0); /* firmware does not tell */
-	assert_int_equal(used.count + idle.count, 0);
+	asked = (const uint32_t[]){0, 9, 4}; /* firmware does not tell: they do */
+	asked_count = 3;
+	choose(NULL, 0);
+	same(&used, IDS(0, 9, 4));
+	assert_int_equal(idle.count, 0);
 	assert_int_equal(warnings, 0);
 }
 
@@ -245,18 +299,38 @@ static void the_boot_cpu_is_used_whichever_thread_it_is(void **state)
 	same(&idle, IDS(1, 2, 5));
 }
 
-static void without_firmwares_word_it_is_used_alone(void **state)
+static void without_firmwares_word_threads_are_told_apart_as_with_it(void **state)
 {
 	(void)state;
 	thread_mask = 1;
 	boot.apic_id = 8;
+	asked = (const uint32_t[]){8, 1, 9, 0};
+	asked_count = 4;
 	choose(NULL, 0);
-	same(&used, IDS(8));
-	assert_int_equal(idle.count, 0);
-	assert_int_equal(warnings, 1);
+	same(&used, IDS(8, 0));
+	same(&idle, IDS(1, 9));
+	assert_int_equal(warnings, 0);
 }
 
-/* The first test of a CPU: later ones find that all are released. */
+/* Parked before others run, it leaves them the banks that all share. */
+static void a_cpu_that_is_not_used_waits_until_the_others_run(void **state)
+{
+	pid_t child = fork(); /* what is released stays so */
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		not_wanted = true;
+		if (setjmp(end) == 0)
+			ap_main(1);
+		_exit(strcmp(did, "pajPclrlr") != 0 || sleeps != 1 || kicks != 1 ||
+			!other.shared.waits);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void a_cpu_waits_until_it_is_released_and_runs_vms(void **state)
 {
 	uint64_t start = hw_now;
@@ -276,6 +350,7 @@ static void ends_parked(const char *steps)
 {
 	other.shared = (struct cpu_shared){0};
 	memset(did, 0, sizeof(did));
+	timer_at = 0;
 	if (setjmp(end) == 0)
 		ap_main(1);
 	assert_string_equal(did, steps);
@@ -283,21 +358,31 @@ static void ends_parked(const char *steps)
 	assert_false(other.shared.usable);
 }
 
-/* No bank's interrupts: mce_cpu_init claims those, and nobody would take them. */
+/* Interrupts of banks nobody else has, and nothing without a local APIC to take them. */
 static void a_cpu_that_is_not_used_takes_machine_checks_and_nothing_else(void **state)
 {
 	(void)state;
 	not_wanted = true;
-	ends_parked("pajP");
+	ends_parked("pajPclrlr");
 	not_wanted = false;
 	no_apic = true;
-	ends_parked("paP");
+	ends_parked("paPrr");
+	assert_false(other.shared.waits);
 	no_apic = false;
 	no_step = true;
-	ends_parked("pajtP");
+	ends_parked("pajtPclrlr");
 	no_step = false;
 	not_alike = true;
-	ends_parked("pajtvP");
+	ends_parked("pajtvPclrlr");
+	assert_int_equal(sleeps, 0);
+}
+
+static void one_with_a_bank_that_is_looked_at_has_a_timer(void **state)
+{
+	(void)state;
+	not_wanted = true;
+	due = rests_until = hw_now + 12345;
+	ends_parked("pajPclArlAr");
 }
 
 static void one_that_has_said_why_not_is_not_waited_for(void **state)
@@ -319,9 +404,11 @@ int main(void)
 		TEST(all_are_used_if_nothing_speaks_against_it),
 		TEST(of_each_core_the_first_thread_is_used_and_others_are_started_idle),
 		TEST(the_boot_cpu_is_used_whichever_thread_it_is),
-		TEST(without_firmwares_word_it_is_used_alone),
+		TEST(without_firmwares_word_threads_are_told_apart_as_with_it),
+		TEST(a_cpu_that_is_not_used_waits_until_the_others_run),
 		TEST(a_cpu_waits_until_it_is_released_and_runs_vms),
 		TEST(a_cpu_that_is_not_used_takes_machine_checks_and_nothing_else),
+		TEST(one_with_a_bank_that_is_looked_at_has_a_timer),
 		TEST(one_that_has_said_why_not_is_not_waited_for),
 	};
 

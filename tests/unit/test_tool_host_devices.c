@@ -209,13 +209,13 @@ static void each_function_is_judged_with_its_group(void **state)
 static void memory_that_firmware_has_for_a_function_keeps_it_from_vms_but_for_usb(void **state)
 {
 	static const char *const classes[] = {
-		"0x0c0310\n", "0x0c0380\n", "0x0c0400\n", "0x010802\n"};
+		"0x0c0380\n", "0x0c03fe\n", "0x0c0400\n", "0x010802\n"};
 
 	(void)state;
 	put_dmar();
 	put_unit(CAP, ECAP);
 	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		put_function("0000:00:1d.0", classes[i], -1, 0); /* OHCI is not asked for */
+		put_function("0000:00:1d.0", classes[i], -1, 0);
 		host_devices_read(&arena, sys, &devices);
 		expect_why("pci:00:1d.0", "RMRR");
 	}

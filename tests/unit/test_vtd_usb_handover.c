@@ -9,12 +9,14 @@
 #include "vtd/seam.h"
 #include "vtd/usb_handover.h"
 
-#define EHCI_AT  0x68u /* of the capability, in configuration space */
-#define XECP     0x8000u
-#define XHCI_AT  (XECP + 0x20u)
-#define MEMORY   0xf7e00000u /* aligned to 2 MiB */
-#define SIZE     0x10000u
-#define RESERVED 0x000e1fe0u /* of USBLEGCTLSTS: as they are */
+#define EHCI_AT     0x68u /* of the capability, in configuration space */
+#define XECP        0x8000u
+#define XHCI_AT     (XECP + 0x20u)
+#define MEMORY      0xf7e00000u /* aligned to 2 MiB */
+#define OHCI        0xe000u
+#define OHCI_MEMORY (MEMORY + OHCI)
+#define SIZE        0x10000u
+#define RESERVED    0x000e1fe0u /* of USBLEGCTLSTS: as they are */
 
 static uint8_t memory[SIZE];
 static uint32_t reached; /* pages */
@@ -44,6 +46,43 @@ static void smm(uint8_t *legacy)
 		asked_at = now;
 	if (gives_up_after != UINT64_MAX && now - asked_at >= gives_up_after)
 		put(legacy, v & ~USB_LEGACY_BIOS, 4);
+}
+
+static bool ohci_asked;
+
+/* HcControl has IR until its code has seen HcCommandStatus.OCR for so long. */
+static void smm_ohci(uint8_t *registers)
+{
+	uint32_t v;
+
+	memcpy(&v, registers + USB_OHCI_CONTROL, 4);
+	if (ohci_asked && gives_up_after != UINT64_MAX && now - asked_at >= gives_up_after)
+		put(registers + USB_OHCI_CONTROL, v & ~USB_OHCI_IR, 4);
+}
+
+/* Bits that are cleared, set, or both, by ones. An SMI that is not enabled tells nobody. */
+static void write_ohci(unsigned at, uint32_t value)
+{
+	uint8_t *base = memory + OHCI;
+	uint32_t v;
+
+	memcpy(&v, base + USB_OHCI_ENABLE, 4);
+	switch (at) {
+	case USB_OHCI_ENABLE:
+		put(base + at, v | value, 4);
+		break;
+	case USB_OHCI_DISABLE:
+		put(base + USB_OHCI_ENABLE, v & ~value, 4);
+		break;
+	case USB_OHCI_COMMAND:
+		assert_int_equal(value, USB_OHCI_OCR);
+		ohci_asked = v & USB_OHCI_OC;
+		asked_at = now;
+		break;
+	default:
+		assert_true(at == USB_OHCI_CONTROL || at == USB_OHCI_EMULATION);
+		put(base + at, value, 4);
+	}
 }
 
 uint32_t vtd_seam_config(uint32_t sbdf, unsigned offset, unsigned size)
@@ -81,7 +120,9 @@ uint32_t vtd_seam_read32(uint64_t registers, unsigned at)
 	uint32_t v;
 
 	reads_behind++;
-	if (at == XHCI_AT)
+	if (registers >= OHCI_MEMORY)
+		smm_ohci(behind(registers, 0));
+	else if (at == XHCI_AT)
 		smm(behind(registers, at));
 	memcpy(&v, behind(registers, at), 4);
 	return v;
@@ -90,6 +131,10 @@ uint32_t vtd_seam_read32(uint64_t registers, unsigned at)
 void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value)
 {
 	writes++;
+	if (registers >= OHCI_MEMORY) {
+		write_ohci(at, value);
+		return;
+	}
 	assert_true(at == XHCI_AT || at == XHCI_AT + USB_LEGACY_SMIS);
 	put(behind(registers, at), value, 4);
 }
@@ -100,6 +145,7 @@ static int set_up(void **state)
 	memset(memory, 0, sizeof(memory));
 	memset(&h, 0, sizeof(h));
 	pci_count = writes = reads_behind = 0;
+	ohci_asked = false;
 	reached = 0;
 	now = asked_at = 0;
 	gives_up_after = 1000;
@@ -140,6 +186,20 @@ static struct pci_function *xhci(uint32_t sbdf)
 	put(memory + XECP, 0x02 | 0x20 / 4 << USB_LEGACY_NEXT, 4);
 	put(memory + XHCI_AT, USB_LEGACY_ID | USB_LEGACY_BIOS, 4);
 	put(memory + XHCI_AT + 4, RESERVED | USB_XHCI_SMIS, 4);
+	return f;
+}
+
+/* Operational, with interrupts, remote wake-up and, if it has that, a keyboard at ports. */
+static struct pci_function *ohci(uint32_t sbdf, bool ports)
+{
+	struct pci_function *f = controller(sbdf, USB_OHCI);
+	uint8_t *base = memory + OHCI;
+
+	put(f->config + PCI_BAR, OHCI_MEMORY, 4);
+	put(base, USB_OHCI_VERSION | (ports ? USB_OHCI_LEGACY : 0), 4);
+	put(base + USB_OHCI_CONTROL, 0xbc | USB_OHCI_IR | USB_OHCI_RWC, 4);
+	put(base + USB_OHCI_ENABLE, 0x80000012, 4);
+	put(base + USB_OHCI_EMULATION, 0x119, 4);
 	return f;
 }
 
@@ -234,6 +294,65 @@ static void a_uhci_loses_its_smis(void **state)
 	assert_int_equal(writes, 0);
 }
 
+static void ohci_is_over(const uint8_t *base, bool ports)
+{
+	assert_int_equal(word(base + USB_OHCI_CONTROL), USB_OHCI_RWC);
+	assert_int_equal(word(base + USB_OHCI_ENABLE), 0);
+	assert_int_equal(word(base + USB_OHCI_EMULATION), ports ? 0x118 : 0x119);
+	assert_int_equal(h.asked, 1);
+	assert_int_equal(h.ended, 1);
+}
+
+static void an_ohci_changes_its_owner_and_stands_still(void **state)
+{
+	for (unsigned ports = 0; ports < 2; ports++) {
+		set_up(state);
+		ohci(PCI_BDF(0, 0x13, 0), ports);
+		hand_over();
+		assert_false(h.all[0].silent);
+		assert_in_range(now, 1000, 1300);
+		ohci_is_over(memory + OHCI, ports);
+		set_up(state);
+		ohci(PCI_BDF(0, 0x13, 0), ports);
+		gives_up_after = UINT64_MAX;
+		hand_over();
+		assert_true(h.all[0].silent);
+		assert_in_range(now, USB_PATIENCE, USB_PATIENCE + 100);
+		ohci_is_over(memory + OHCI, ports);
+	}
+}
+
+/* The loader's driver, perhaps: it is stopped as any other function. */
+static void an_ohci_that_firmware_does_not_have_is_left_as_it_is(void **state)
+{
+	(void)state;
+	ohci(PCI_BDF(0, 0x13, 0), true);
+	put(memory + OHCI + USB_OHCI_CONTROL, 0xbc, 4);
+	hand_over();
+	assert_int_equal(writes, 0);
+	assert_true(usb_handover_has(&h, PCI_BDF(0, 0x13, 0)));
+}
+
+/* Who is not among them may be firmware's yet. */
+static void those_that_were_asked_for_are_known(void **state)
+{
+	struct pci_function *x = xhci(PCI_BDF(0, 0x14, 0));
+
+	(void)state;
+	ehci(PCI_BDF(0, 0x1d, 0));
+	put(x->config + PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	hand_over();
+	assert_true(usb_handover_has(&h, PCI_BDF(0, 0x1d, 0)));
+	assert_false(usb_handover_has(&h, PCI_BDF(0, 0x14, 0)));
+	assert_false(usb_handover_has(&h, PCI_SBDF(1, PCI_BDF(0, 0x1d, 0))));
+	memset(&h, 0, sizeof(h));
+	put(x->config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	for (unsigned i = 0; i < USB_CONTROLLERS; i++)
+		usb_handover_ask(&h, PCI_BDF(0, 0x1d, 0));
+	usb_handover_ask(&h, PCI_BDF(0, 0x14, 0));
+	assert_false(usb_handover_has(&h, PCI_BDF(0, 0x14, 0)));
+}
+
 static void nothing_happens_to(struct pci_function *f)
 {
 	struct pci_function before = *f;
@@ -254,7 +373,9 @@ static void others_and_those_that_nobody_can_drive_are_left_alone(void **state)
 	put(x->config + PCI_CLASS_CODE, 0x0200, 2);
 	nothing_happens_to(x);
 	put(x->config + PCI_CLASS_CODE, PCI_CLASS_USB, 2);
-	put(x->config + PCI_INTERFACE, 0x10, 1); /* OHCI */
+	put(x->config + PCI_INTERFACE, 0x80, 1); /* no such */
+	nothing_happens_to(x);
+	put(x->config + PCI_INTERFACE, USB_OHCI, 1); /* nor has it registers of that kind */
 	nothing_happens_to(x);
 	put(x->config + PCI_INTERFACE, USB_XHCI, 1);
 	put(x->config + PCI_COMMAND, PCI_COMMAND_MASTER, 2); /* its registers are nowhere */
@@ -332,6 +453,10 @@ int main(void)
 		cmocka_unit_test_setup(
 			one_that_firmware_does_not_have_is_not_waited_for, set_up),
 		cmocka_unit_test_setup(a_uhci_loses_its_smis, set_up),
+		cmocka_unit_test_setup(an_ohci_changes_its_owner_and_stands_still, set_up),
+		cmocka_unit_test_setup(
+			an_ohci_that_firmware_does_not_have_is_left_as_it_is, set_up),
+		cmocka_unit_test_setup(those_that_were_asked_for_are_known, set_up),
 		cmocka_unit_test_setup(
 			others_and_those_that_nobody_can_drive_are_left_alone, set_up),
 		cmocka_unit_test_setup(

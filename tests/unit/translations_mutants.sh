@@ -47,6 +47,16 @@ rows() {
 		own-forgets     | _own | vm/ram_give.c        | s/return !r->forgets;/return true;/
 		own-rounds      | _own | vm/ram_give.c        | s/if (__atomic_load_n(&r->seen\[i\], __ATOMIC_SEQ_CST) != r->round)/if (false)/
 		own-keep        | _own | vm/ram_give.c        | /^static void unmap_going/,/^}/ s/r->chunk\[i\].flags & RAM_KEEP/false/
+		own-tables      | _own | vm/ram_give.c        | s/vept_has_tables(&vm->nested_vm->vept, ram_gpa(vm->ram, i), CHUNK_SIZE)/false/
+		own-holds       | _own | vm/seam_nested.c     | s/ram_holds_table(vm, offset);/;/
+		own-in-ept02    | _own | vm/ram.c             | s/r->chunk\[i\].flags |= RAM_IN_EPT02;//
+		own-all-roots   | _own | nested/vept.c        | /^void vept_forget/,/^}/ s/i < e->roots/i < 1/
+		own-root-empty  | _own | nested/vept.c        | /^bool root_empty/,/^}/ s/root_flush(n, r);/list_move_all(\&e->gone, \&r->cut); e->changed[0] \&= ~BIT64(r - e->root);/
+		own-root-drop   | _own | nested/vept.c        | /^static void root_drop/,/^}/ s/root_flush(n, r);/list_move_all(\&e->gone, \&r->cut); e->changed[0] \&= ~BIT64(r - e->root);/
+		own-remade      | _own | nested/vept.c        | /^static uint32_t descend/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
+		own-cut-waits   | _own | nested/vept_tables.c | s/flush(n, r, !list_empty(&r->cut));/flush(n, r, false);/
+		own-ept-others  | _own | vm/translations.c    | /^void seam_flush_ept(/,/^}/ s/vm_flush_others(vcpu->vm, vcpu, wait);/;/
+		own-changed     | _own | nested/vept_sync.c   | s/while (e->changed\[i\] != 0)/for (e->changed[i] = 0; false;)/
 		own-ept01       | _own | vm/ram_give.c        | s/ept_chunk_clear(&vm->ept01, ram_gpa(r, i));//
 		own-pde         | _own | vm/ram_give.c        | s/__atomic_store_n(&r->pde\[i\], 0, __ATOMIC_RELEASE);//
 		own-pde-at-end  | _own | vm/ram_host.c        | s/r->pde\[i\] = 0;//
@@ -58,6 +68,10 @@ rows() {
 		own-unshare     | _own | vm/ram_host.c        | s/paging_unshare(cr3, window + i \* TOP_ENTRY);//
 		own-made-part   | _own | vm/ram_host.c        | /^struct vm_ram \*ram_create/,/^}/ s/ram_destroy(r, m->cr3);//
 		own-follow      | _own | vm/vm.c              | s/paging_follow(m->making, sched_boot_space);//
+		pat-types       | _pat | cpu/percpu.c         | /^static void set_pat/,/^}/ s/write_cr3(read_cr3()); \/\*.*//
+		pat-caches      | _pat | cpu/percpu.c         | /^static void set_pat/,/^}/ s/wbinvd();//
+		pat-again       | _pat | cpu/percpu.c         | /^static void set_pat/,/^}/ s/^\twrite_cr3(read_cr3());$//
+		pat-other       | _pat | cpu/percpu.c         | s/c->firmware_pat == PAT_RESET/true/
 		view-close      | _view | vm/debugger_pages.c | /^static void close(/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);/;/
 		view-empty      | _view | vm/debugger_pages.c | /^static void empty_view(/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);//
 		view-filled     | _view | vm/debugger_pages.c | /^static bool violation_01/,/^}/ s/invept(INVEPT_SINGLE, m->eptp);/;/

@@ -14,6 +14,7 @@
 #include "vtd/judge.h"
 #include "vtd/seam.h"
 #include "vtd/topology.h"
+#include "vtd/usb_handover.h"
 
 #define FUNCTIONS_MAX 4096u
 #define DMAR_MAX      65536u
@@ -246,7 +247,8 @@ static const char *why_not(const struct machine *m, const struct function *f, ui
 	unit = dmar_unit_of(&m->dmar, 0, f->bdf, &why);
 	if (unit == DMAR_NONE)
 		return why;
-	why = vtd_judge_function(&m->dmar, &m->units[unit], f->bdf, false);
+	why = vtd_judge_function(&m->dmar, &m->units[unit], f->bdf,
+		&(struct vtd_wish){.given_up = usb_is_asked_for(f->bdf)});
 	return why != NULL ? why : topology_group(f->bdf, group);
 }
 

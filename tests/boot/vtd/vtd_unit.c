@@ -3,6 +3,7 @@
 
 #include "apic.h"
 #include "cpu.h"
+#include "pci.h"
 #include "rt.h"
 #include "spec/pci.h"
 
@@ -47,14 +48,12 @@ void wait_ticks(uint64_t ticks)
 
 uint32_t device_config(unsigned offset)
 {
-	outl(0xcf8, 0x80000000u | SOURCE << 8 | offset);
-	return inl(0xcfc);
+	return pci_read(SOURCE, offset);
 }
 
 void device_set_config(unsigned offset, uint32_t v)
 {
-	outl(0xcf8, 0x80000000u | SOURCE << 8 | offset);
-	outl(0xcfc, v);
+	pci_write(SOURCE, offset, v);
 }
 
 volatile uint32_t *device(unsigned offset)

@@ -184,6 +184,40 @@ static inline void write_cr4(uint64_t v)
 	(void)hw_cr4_access(true, v);
 }
 
+/* How a CPU begins; a test that has caches sees what empties them. */
+void hw_wbinvd(void);
+
+static inline void wbinvd(void)
+{
+	hw_wbinvd();
+}
+
+static inline void write_cr0(uint64_t v)
+{
+	(void)v;
+}
+
+struct table_pointer {
+	uint16_t limit;
+	uint64_t base;
+};
+
+static inline void lgdt(const struct table_pointer *p)
+{
+	(void)p;
+}
+
+static inline void ltr(uint16_t selector)
+{
+	(void)selector;
+}
+
+static inline void load_segments(uint16_t code, uint16_t data)
+{
+	(void)code;
+	(void)data;
+}
+
 static inline _Noreturn void halt_forever(void)
 {
 	hw_halt();
