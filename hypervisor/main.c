@@ -29,6 +29,7 @@
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "vm/cores.h"
+#include "vm/denial.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
@@ -211,6 +212,8 @@ void nestor_main(uint32_t magic, uint32_t block)
 	mce_local_on();
 	mitigate_init();
 	mitigate_cpu();
+	denial_init(mitigate_thread_bits() != 0 && mitigate_unused_threads() == 0);
+	denial_cpu();
 	power_cpu_init();
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();

@@ -19,6 +19,7 @@
 #include "cpu/tsc_step.h"
 #include "cpu/tsc.h"
 #include "mm/node.h"
+#include "vm/denial.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
@@ -161,6 +162,7 @@ void ap_main(uint32_t index)
 	mce_cpu_init();
 	mce_local_on();
 	mitigate_cpu();
+	denial_cpu();
 	power_cpu_init();
 	__atomic_store_n(&this_cpu()->shared.usable, true, __ATOMIC_RELEASE);
 	vmx_restart();

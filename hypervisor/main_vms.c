@@ -9,6 +9,7 @@
 #include "cpu/request.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
+#include "vm/memory_type.h"
 #include "vm/mitigate.h"
 #include "vm/network.h"
 #include "vm/passed.h"
@@ -91,6 +92,7 @@ bool vms_start(struct boot_info *info)
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||
 		!streams_create(&scenario))
 		return false;
+	memory_types_find(&scenario);
 	find_media();
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);

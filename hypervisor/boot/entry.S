@@ -13,6 +13,8 @@
 #define EFER_NXE   0x800
 #define MSR_MISC_ENABLE  0x1a0
 #define LIMIT_CPUID_LOG2 22
+#define NO_XD_LOG2 34
+#define CPUID_NX_LOG2 20
 #define CR4_PAE    0x20
 #define CR4_LA57   0x1000
 #define CR4_MCE    0x40
@@ -62,9 +64,25 @@ boot_entry:
 	bt	$29, %edx
 	jnc	stop32
 	xor	%ebp, %ebp
-	bt	$20, %edx
+	bt	$CPUID_NX_LOG2, %edx
+	jc	0f
+	/* Firmware may have switched it off: SDM vol. 4, table 2-2, "XD Bit Disable". */
+	xor	%eax, %eax
+	cpuid
+	cmp	$0x756e6547, %ebx	/* "Genu", "ntel" */
+	jne	1f
+	cmp	$0x6c65746e, %ecx
+	jne	1f
+	mov	$MSR_MISC_ENABLE, %ecx
+	rdmsr
+	btr	$NO_XD_LOG2 - 32, %edx
 	jnc	1f
-	or	$EFER_NXE, %ebp
+	wrmsr
+	mov	$0x80000001, %eax
+	cpuid
+	bt	$CPUID_NX_LOG2, %edx
+	jnc	1f
+0:	or	$EFER_NXE, %ebp
 1:	or	$EFER_LME, %ebp
 	mov	%ebp, PHYS(boot_efer)
 
@@ -216,7 +234,18 @@ trampoline_start:
 	mov	%eax, %cr4
 	mov	trampoline_data - trampoline_start, %eax
 	mov	%eax, %cr3
-	mov	$MSR_EFER, %ecx
+	/* NX of the boot CPU is the others', too, and may be off on each. */
+	testl	$EFER_NXE, trampoline_data - trampoline_start + 4
+	jz	1f
+	mov	$0x80000001, %eax
+	cpuid
+	bt	$CPUID_NX_LOG2, %edx
+	jc	1f
+	mov	$MSR_MISC_ENABLE, %ecx
+	rdmsr
+	btr	$NO_XD_LOG2 - 32, %edx
+	wrmsr
+1:	mov	$MSR_EFER, %ecx
 	mov	trampoline_data - trampoline_start + 4, %eax
 	xor	%edx, %edx
 	wrmsr

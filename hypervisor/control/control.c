@@ -8,6 +8,7 @@
 #include "cpu/power.h"
 #include "lib/fmt.h"
 #include "mm/page.h"
+#include "vm/denial.h"
 #include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/life.h"
@@ -145,6 +146,7 @@ void vm_ended(const struct vm *vm, bool again)
 	if (!again) {
 		stat(vm);
 		vm_log_end(vm);
+		denial_report(vm);
 	}
 	if (again)
 		vm_record(vm, VM_END_RECORD, vm->config.name, end_kind(vm->end), vm->end_value,

@@ -15,6 +15,8 @@ struct left_facts {
 	uint32_t features_edx, extended_ebx, extended_edx, xsave_eax;
 	unsigned perf_version; /* CPUID.0AH:EAX[7:0] */
 	uint64_t misc_enable;
+	uint64_t core_caps; /* 0: not there */
+	uint64_t test_ctrl;
 };
 
 /* IA32_MISC_ENABLE is there where something of the debug store is. */
@@ -31,6 +33,10 @@ static struct left_facts read_facts(void)
 
 	if (f.features_edx & cpuid_mask(CPUID_DS))
 		f.misc_enable = rdmsr(MSR_MISC_ENABLE);
+	if (f.extended_edx & cpuid_mask(CPUID_CORE_CAPABILITIES))
+		f.core_caps = rdmsr(MSR_CORE_CAPABILITIES);
+	if (f.core_caps & CORE_CAP_SPLIT_LOCK_AC)
+		f.test_ctrl = rdmsr(MSR_TEST_CTRL);
 	return f;
 }
 
@@ -45,10 +51,10 @@ static void set(uint32_t msr, const char *name, uint64_t value, bool told)
 	if (now == value && !told)
 		return;
 	if (now == value)
-		log_info("CPU %u: IA32_%s was 0x%lx, and is 0x%lx now", this_cpu()->index, name,
-			was, now);
+		log_info("CPU %u: %s was 0x%lx, and is 0x%lx now", this_cpu()->index, name, was,
+			now);
 	else
-		log_warn("CPU %u: IA32_%s was 0x%lx, and does not become 0x%lx: it is 0x%lx",
+		log_warn("CPU %u: %s was 0x%lx, and does not become 0x%lx: it is 0x%lx",
 			this_cpu()->index, name, was, value, now);
 }
 
@@ -62,7 +68,8 @@ void left_msrs_clear(void)
 		uint64_t value;
 		bool told;
 	} rows[] = {
-#define MSR(name, exists, value, told) {exists, MSR_##name, #name, value, told},
+#define MSR(name, exists, value, told)       {exists, MSR_##name, "IA32_" #name, value, told},
+#define MODEL_MSR(name, exists, value, told) {exists, MSR_##name, "MSR_" #name, value, told},
 #include "cpu/left_msrs.def"
 	};
 

@@ -53,13 +53,3 @@ KEEP int memcmp(const void *a, const void *b, size_t n)
 	}
 	return 0;
 }
-
-#define WIPE_PIECE 16384u
-
-void mem_wipe(void *at, size_t size)
-{
-	uint8_t *p = at;
-
-	for (size_t done = 0; done < size; done += WIPE_PIECE)
-		memset(p + done, 0, size - done < WIPE_PIECE ? size - done : WIPE_PIECE);
-}

@@ -12,10 +12,4 @@ void *memset(void *dst, int c, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
-/*
- * Zeroes, in pieces between which the CPU takes NMIs: an emulator takes none in the midst of an
- * instruction, however long it lasts, and the host tool's line goes on meanwhile.
- */
-void mem_wipe(void *at, size_t size);
-
 #endif

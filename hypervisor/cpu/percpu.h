@@ -98,7 +98,8 @@ struct percpu {
 	uint32_t mux_ticket;    /* of the output stream's lock, with mux_drawn */
 	bool in_mux;            /* it has the lock, wants it, or lets go of it */
 	bool mux_drawn;
-	bool no_tzcnt; /* BSF executes it, without BMI1; no_lzcnt: BSR */
+	uint8_t split_locks; /* enum split_locks (vm/denial.c) */
+	bool no_tzcnt;       /* BSF executes it, without BMI1; no_lzcnt: BSR */
 	bool no_lzcnt;
 	bool notified;    /* a notification of posted interrupts met L0; reset by who asks */
 	struct cmci cmci; /* banks whose interrupts it gets */

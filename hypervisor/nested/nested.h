@@ -123,6 +123,7 @@ struct nested_l0_controls {
 	uint32_t pin, proc, proc2, exit, entry, exception_bitmap;
 	uint64_t cr4_hidden; /* CR4 bits the machine has and L1 does not */
 	uint64_t eptp01;
+	bool split_locks; /* #AC tells L0 of them: L1 has not asked for that */
 };
 
 /* A word of the MSR bitmap in which L0 passes MSRs through to L1. */
@@ -263,6 +264,12 @@ void nested_skip(void);
  * blocking by NMI that an IRET has ended before it failed is there again (SDM 27.2.1).
  */
 void nested_block_nmis_again(uint64_t qualification);
+/*
+ * #AC met the guest of the current VMCS, of whatever level, on a processor that raises it for
+ * split locks: is it for one? A guest's own needs CPL 3, CR0.AM and EFLAGS.AC (SDM vol. 3A,
+ * 6.15 "Interrupt 17"); where all are set, what is split is unaligned, too, and the guest's.
+ */
+bool nested_ac_of_split_lock(void);
 
 /* Who goes on after an exit of L2. */
 enum nested_verdict {

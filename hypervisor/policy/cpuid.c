@@ -75,7 +75,7 @@ static size_t leaf_offset(uint32_t leaf, uint32_t subleaf)
 	if (leaf == CPUID_LEAF_XSAVE)
 		return offsetof(struct cpuid_leaves, leafd) + subleaf * sizeof(zero);
 	if (leaf == CPUID_LEAF_FEATURES && subleaf != 0)
-		return offsetof(struct cpuid_leaves, features_1);
+		return offsetof(struct cpuid_leaves, features) + (subleaf - 1) * sizeof(zero);
 	if (leaf >= CPUID_EXT_BASE)
 		return offsetof(struct cpuid_leaves, ext) +
 		       (leaf - CPUID_EXT_BASE) * sizeof(zero);
@@ -280,7 +280,9 @@ void cpuid_policy_build(
 	t->hv0 = (struct cpuid_leaf){CPUID_HV_MAX, 0x7473654e, 0x654e726f, 0x726f7473};
 	apply_rules(t, machine, c);
 	put(&t->l, CPUID_FEATURE_SUBLEAVES,
-		get_bits(machine, CPUID_FEATURE_SUBLEAVES) != 0 ? CPUID_LEAF7 - 1 : 0);
+		get_bits(machine, CPUID_FEATURE_SUBLEAVES) < CPUID_LEAF7
+			? get_bits(machine, CPUID_FEATURE_SUBLEAVES)
+			: CPUID_LEAF7 - 1);
 	build_topology(t, machine, c);
 	build_descriptors(t);
 	build_xsave(t, machine);
@@ -351,9 +353,9 @@ static const struct cpuid_leaf *get_basic(
 	case CPUID_LEAF_CACHES:
 		return subleaf < CPUID_LEAF4 ? &t->l.leaf4[subleaf] : &zero;
 	case CPUID_LEAF_FEATURES:
-		return subleaf == 0   ? &t->l.basic[CPUID_LEAF_FEATURES]
-		       : subleaf == 1 ? &t->l.features_1
-				      : &zero;
+		return subleaf == 0            ? &t->l.basic[CPUID_LEAF_FEATURES]
+		       : subleaf < CPUID_LEAF7 ? &t->l.features[subleaf - 1]
+					       : &zero;
 	case CPUID_LEAF_TOPOLOGY:
 		return topology(t, subleaf);
 	case CPUID_LEAF_XSAVE:

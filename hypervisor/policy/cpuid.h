@@ -15,7 +15,7 @@
 #define CPUID_EXT_MAX   0x80000008u
 #define CPUID_HV_MAX    CPUID_HV_TIMING
 #define CPUID_LEAF4     4u
-#define CPUID_LEAF7     2u
+#define CPUID_LEAF7     3u
 #define CPUID_LEAFB     3u
 #define CPUID_LEAFD     13u
 
@@ -26,7 +26,7 @@
 struct cpuid_leaves {
 	struct cpuid_leaf basic[CPUID_BASIC_MAX + 1]; /* subleaf 0 */
 	struct cpuid_leaf leaf4[CPUID_LEAF4];
-	struct cpuid_leaf features_1; /* leaf 7, subleaf 1 */
+	struct cpuid_leaf features[CPUID_LEAF7 - 1]; /* leaf 7, from subleaf 1 */
 	struct cpuid_leaf leafd[CPUID_LEAFD];
 	struct cpuid_leaf ext[CPUID_EXT_MAX - CPUID_EXT_BASE + 1];
 };

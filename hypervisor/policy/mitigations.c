@@ -92,7 +92,7 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 		.rtm = extended->ebx & cpuid_mask(CPUID_RTM),
 		.gather = features->ecx & cpuid_mask(CPUID_AVX) ||
 			  extended->ebx & cpuid_mask(CPUID_AVX2),
-		.bhi_ctrl = more->edx & SPECULATION_BHI_CTRL,
+		.bhi_ctrl = more->edx & cpuid_mask(CPUID_BHI_CTRL),
 		.on_hypervisor = features->ecx & cpuid_mask(CPUID_HYPERVISOR),
 		.threads = (topology->ecx & 0xff00) == CPUID_LEVEL_SMT &&
 			   (topology->ebx & 0xffff) > 1,
@@ -238,15 +238,37 @@ uint64_t mitigations_host_spec_ctrl(const struct mitigations *m)
 		ARCH_CAP_PBRSB_NO | ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | ARCH_CAP_RFDS_CLEAR | \
 		ARCH_CAP_ITS_NO)
 
+/* What CPUID says of IA32_SPEC_CTRL's bits (SDM vol. 4, table 2-2; vol. 2A, CPUID). */
+static uint64_t spec_ctrl_offered(const struct cpuid_table *t)
+{
+	static const struct {
+		uint64_t bits;
+		uint8_t flag; /* enum cpuid_field */
+	} rows[] = {
+		{SPEC_CTRL_IBRS, CPUID_IBRS_IBPB},
+		{SPEC_CTRL_STIBP, CPUID_STIBP},
+		{SPEC_CTRL_SSBD, CPUID_SSBD},
+		{SPEC_CTRL_IPRED_DIS_U | SPEC_CTRL_IPRED_DIS_S, CPUID_IPRED_CTRL},
+		{SPEC_CTRL_RRSBA_DIS_U | SPEC_CTRL_RRSBA_DIS_S, CPUID_RRSBA_CTRL},
+		{SPEC_CTRL_PSFD, CPUID_PSFD},
+		{SPEC_CTRL_DDPD_U, CPUID_DDPD_U},
+		{SPEC_CTRL_BHI_DIS_S, CPUID_BHI_CTRL},
+	};
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (cpuid_policy_has(t, (enum cpuid_field)rows[i].flag))
+			bits |= rows[i].bits;
+	return bits;
+}
+
 void speculation_offer_make(
 	struct speculation_offer *o, const struct cpuid_table *t, uint64_t arch_caps)
 {
 	bool ibrs = cpuid_policy_has(t, CPUID_IBRS_IBPB);
 
 	*o = (struct speculation_offer){
-		.spec_ctrl = (ibrs ? SPEC_CTRL_IBRS : 0) |
-			     (cpuid_policy_has(t, CPUID_STIBP) ? SPEC_CTRL_STIBP : 0) |
-			     (cpuid_policy_has(t, CPUID_SSBD) ? SPEC_CTRL_SSBD : 0),
+		.spec_ctrl = spec_ctrl_offered(t),
 		.has_arch_caps = cpuid_policy_has(t, CPUID_ARCH_CAPABILITIES),
 		.has_pred_cmd = ibrs,
 		.has_flush_cmd = cpuid_policy_has(t, CPUID_L1D_FLUSH),

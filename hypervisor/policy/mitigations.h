@@ -75,9 +75,6 @@ struct mitigations {
 	} issue[SPECULATION_COUNT];
 };
 
-/* CPUID.(7,2).EDX */
-#define SPECULATION_BHI_CTRL (1u << 4)
-
 /*
  * The facts from leaves 0, 1, (7,0) and (7,2) of CPUID, zero where there is no such leaf, and
  * the MSR; threads of a core: subleaf 0 of leaf 0BH.

@@ -22,6 +22,7 @@ const char *errata_timer_rate(uint32_t signature)
 		return errata;
 #define DEADLINE(model, first, last, revision)
 #define MONITOR_DEAF(model, first, last, erratum)
+#define TWO_TYPES(model, first, last, name)
 #include "spec/errata.def"
 	return NULL;
 }
@@ -33,6 +34,7 @@ uint32_t errata_deadline_revision(uint32_t signature)
 	if (is(signature, model, first, last)) \
 		return revision;
 #define MONITOR_DEAF(model, first, last, erratum)
+#define TWO_TYPES(model, first, last, name)
 #include "spec/errata.def"
 	return 0;
 }
@@ -43,6 +45,19 @@ bool errata_monitor_deaf(uint32_t signature)
 #define DEADLINE(model, first, last, revision)
 #define MONITOR_DEAF(model, first, last, erratum) \
 	if (is(signature, model, first, last))    \
+		return true;
+#define TWO_TYPES(model, first, last, name)
+#include "spec/errata.def"
+	return false;
+}
+
+bool errata_two_types(uint32_t signature)
+{
+#define TIMER_RATE(model, first, last, errata)
+#define DEADLINE(model, first, last, revision)
+#define MONITOR_DEAF(model, first, last, erratum)
+#define TWO_TYPES(model, first, last, name)    \
+	if (is(signature, model, first, last)) \
 		return true;
 #include "spec/errata.def"
 	return false;

@@ -20,6 +20,9 @@ uint32_t errata_deadline_revision(uint32_t signature);
 /* Whether a store to what MONITOR watches may not end MWAIT. */
 bool errata_monitor_deaf(uint32_t signature);
 
+/* Whether memory must not have two types at once, although CPUID tells of self-snooping. */
+bool errata_two_types(uint32_t signature);
+
 /*
  * Large values may end the VMX-preemption timer early (Intel, specification update of the 5th
  * generation of Xeon, EMR158, seen on servers from Skylake on): the greatest that may not, by

@@ -24,6 +24,7 @@ enum {
 };
 
 #define EXIT_REASON_ENTRY_FAILURE BIT(31)
+#define EXIT_REASON_BUS_LOCKED    BIT(26) /* and the guest had locked the bus */
 #define EXIT_REASON_BASIC(reason) ((reason)&0xffffu)
 
 /* No processor has this one: it stands for every number that has no row. */

@@ -14,6 +14,7 @@
 #define MSR_APIC_BASE         0x1b
 #define MSR_EBL_CR_POWERON    0x2a
 #define MSR_SMI_COUNT         0x34
+#define MSR_TEST_CTRL         0x33
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_TSC_ADJUST        0x3b
 #define MSR_SPEC_CTRL         0x48
@@ -26,6 +27,7 @@
 #define MSR_MPERF             0xe7
 #define MSR_APERF             0xe8
 #define MSR_MTRR_CAP          0xfe
+#define MSR_CORE_CAPABILITIES 0xcf
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define MSR_FLUSH_CMD         0x10b
 #define MSR_TSX_CTRL          0x122
@@ -110,6 +112,10 @@
 /* IA32_UMWAIT_CONTROL: bit 0 forbids C0.2, bits 31:2 are a time */
 #define UMWAIT_RESERVED UINT64_C(0xffffffff00000002)
 
+/* MSR_TEST_CTRL, IA32_CORE_CAPABILITIES (vol. 4, table 2-2) */
+#define TEST_CTRL_SPLIT_LOCK_AC (1ull << 29)
+#define CORE_CAP_SPLIT_LOCK_AC  (1ull << 5)
+
 /* IA32_MISC_ENABLE */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
 #define MISC_ENABLE_NO_BTS       (1ull << 11)
@@ -124,6 +130,12 @@
 #define SPEC_CTRL_IBRS          (1ull << 0)
 #define SPEC_CTRL_STIBP         (1ull << 1)
 #define SPEC_CTRL_SSBD          (1ull << 2)
+#define SPEC_CTRL_IPRED_DIS_U   (1ull << 3)
+#define SPEC_CTRL_IPRED_DIS_S   (1ull << 4)
+#define SPEC_CTRL_RRSBA_DIS_U   (1ull << 5)
+#define SPEC_CTRL_RRSBA_DIS_S   (1ull << 6)
+#define SPEC_CTRL_PSFD          (1ull << 7)
+#define SPEC_CTRL_DDPD_U        (1ull << 8)
 #define SPEC_CTRL_BHI_DIS_S     (1ull << 10)
 #define PRED_CMD_IBPB           (1ull << 0)
 #define FLUSH_CMD_L1D           (1ull << 0)

@@ -33,9 +33,10 @@ void cpuid_read_machine(struct cpuid_leaves *m)
 		m->basic[i] = machine_leaf(i, 0);
 	for (uint32_t i = 0; i < CPUID_LEAF4; i++)
 		m->leaf4[i] = machine_leaf(CPUID_LEAF_CACHES, i);
-	m->features_1 = (struct cpuid_leaf){0};
-	if (m->basic[CPUID_LEAF_FEATURES].eax != 0)
-		m->features_1 = machine_leaf(CPUID_LEAF_FEATURES, 1);
+	for (uint32_t i = 1; i < CPUID_LEAF7; i++)
+		m->features[i - 1] = i <= m->basic[CPUID_LEAF_FEATURES].eax
+					     ? machine_leaf(CPUID_LEAF_FEATURES, i)
+					     : (struct cpuid_leaf){0};
 	for (uint32_t i = 0; i < CPUID_LEAFD; i++)
 		m->leafd[i] = machine_leaf(CPUID_LEAF_XSAVE, i);
 	for (uint32_t i = 0; i <= CPUID_EXT_MAX - CPUID_EXT_BASE; i++)

@@ -97,7 +97,8 @@ static const char *state(const struct vcpu *vcpu)
 	case VCPU_WAIT_SIPI:
 		return "waits for a start-up IPI";
 	case VCPU_STARVED:
-		return "waits for memory, which other VMs have";
+		return vcpu->slow_until != 0 ? "waits, since its VM locks the bus too often"
+					     : "waits for memory, which other VMs have";
 	default:
 		return "runs, waits for nothing";
 	}

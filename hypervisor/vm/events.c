@@ -15,6 +15,7 @@
 #include "cpu/tsc.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
+#include "vm/denial.h"
 #include "vm/devices.h"
 #include "vm/l2.h"
 #include "vm/operate.h"
@@ -89,6 +90,8 @@ static void read_deadline(struct vcpu *vcpu)
 		rest = l2_rest_deadline(vcpu);
 		deadline = rest < deadline ? rest : deadline;
 	}
+	if (vcpu->slow_until != 0 && vcpu->slow_until < deadline)
+		deadline = vcpu->slow_until;
 	__atomic_store_n(&vcpu->deadline, deadline, __ATOMIC_RELAXED);
 	vcpu->node->deadline = deadline;
 }
@@ -108,6 +111,8 @@ void vcpu_run_timers(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_LINE);
 	}
 	read_deadline(vcpu);
+	if (vcpu->slow_until != 0 && vcpu->slow_until <= now)
+		vcpu_post(vcpu, EVENT_TIMER);
 	if (l2_rests(vcpu) && l2_rest_deadline(vcpu) <= now)
 		vcpu_post(vcpu, EVENT_TIMER);
 }
@@ -121,6 +126,8 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 		slice = l0_time_limit();
 	if (mux_pending() && slice > rdtsc() + tsc_khz)
 		slice = rdtsc() + tsc_khz;
+	if (vcpu->deferred & EVENT_LOCKS && slice > rdtsc() + DENIAL_WINDOW)
+		slice = rdtsc() + DENIAL_WINDOW;
 	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, vmx_timer.most);
@@ -327,7 +334,7 @@ static bool may_look(struct vcpu *vcpu)
 /* What is rare, and looked at even while the vCPU stands still. */
 #define RARE_EVENTS                                                                          \
 	(EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE | \
-		EVENT_DEBUG)
+		EVENT_DEBUG | EVENT_LOCKS)
 
 /*
  * While the VM is paused what comes is put aside, so that nothing of the guest changes; then it
@@ -351,14 +358,26 @@ static uint32_t park(struct vcpu *vcpu, uint32_t events)
 	return events;
 }
 
+static bool stands_still(const struct vcpu *vcpu)
+{
+	return vcpu->starving != 0 || vcpu->slow_until != 0;
+}
+
 /*
- * The vCPU needs memory before it goes on: what its guest does is begun again, and devices do
- * nothing on its behalf meanwhile. What waits for it is not lost. 0: as above.
+ * The vCPU needs memory before it goes on, and what its guest does is begun again; or it has
+ * locked the bus too often. Devices do nothing on its behalf meanwhile. What waits for it is
+ * not lost. 0: as above.
  */
 static uint32_t feed(struct vcpu *vcpu, uint32_t events)
 {
+	bool stands = vcpu->starving != 0 && ram_starves(vcpu);
+
+	if (vcpu->slow_until != 0 && denial_holds(vcpu)) {
+		read_deadline(vcpu);
+		stands = true;
+	}
 	vcpu->starved_events |= events & ~(uint32_t)(RARE_EVENTS | EVENT_YIELD);
-	if (ram_starves(vcpu)) {
+	if (stands) {
 		if (vcpu->state == VCPU_RUNNABLE)
 			vcpu->state = VCPU_STARVED;
 		return 0;
@@ -388,8 +407,12 @@ static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32
 		manage_vcpu(vcpu);
 	if (events & EVENT_DEBUG)
 		debugger_look(vcpu);
+	if (events & EVENT_LOCKS) {
+		denial_enter_cpu(vcpu);
+		events |= EVENT_TIMER; /* the deadline was sooner */
+	}
 	events = park(vcpu, events);
-	return events != 0 && vcpu->starving != 0 ? feed(vcpu, events) : events;
+	return events != 0 && stands_still(vcpu) ? feed(vcpu, events) : events;
 }
 
 static void process_seldom(struct vcpu *vcpu, uint32_t events)
@@ -404,7 +427,7 @@ static void process_seldom(struct vcpu *vcpu, uint32_t events)
 
 static void process(struct vcpu *vcpu, uint32_t events)
 {
-	if (events & RARE_EVENTS || vcpu->paused || vcpu->starving != 0) {
+	if (events & RARE_EVENTS || vcpu->paused || stands_still(vcpu)) {
 		events = process_rare(vcpu, events);
 		if (events == 0)
 			return;

@@ -15,6 +15,7 @@
 #include "vm/cet.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
+#include "vm/denial.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/life.h"
@@ -145,6 +146,10 @@ static void handle_exception(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_look_at_time(vcpu);
+	if (vector == VEC_AC && denial_split_locks() && nested_ac_of_split_lock()) {
+		handle_split_lock(vcpu);
+		return;
+	}
 	if (vector == VEC_DB) {
 		handle_debug_exception(vcpu, info);
 		return;
@@ -361,7 +366,7 @@ static inline __attribute__((always_inline)) void account_l0(struct vcpu *vcpu, 
 /* When the timer has to fire: what is deferred asks for an exit at once. */
 static inline uint64_t timer_deadline(const struct vcpu *vcpu)
 {
-	return (vcpu->deferred & ~(uint32_t)EVENT_DEBUG) != 0 ? 0 : vcpu->entry_deadline;
+	return (vcpu->deferred & ~EVENTS_PATIENT) != 0 ? 0 : vcpu->entry_deadline;
 }
 
 /*
@@ -526,6 +531,8 @@ static __attribute__((noinline)) struct vcpu *odd_exit(
 		debugger_exit(vcpu);
 		return leave(vcpu);
 	}
+	if (reason & EXIT_REASON_BUS_LOCKED && EXIT_REASON_BASIC(reason) != EXIT_BUS_LOCK)
+		denial_bus_locked(vcpu);
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
 		return dispatch(vcpu, odd_reason(reason), now);
 	no_exit(vcpu, now);

@@ -7,6 +7,7 @@
 #include "cpu/input.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/wipe.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
 #include "cpu/percpu.h"

@@ -5,6 +5,7 @@
  */
 #include "vm/seam_emul.h"
 #include "vm/devices.h"
+#include "vm/memory_type.h"
 #include "vm/ram.h"
 #include "vm/vm_int.h"
 

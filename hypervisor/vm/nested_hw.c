@@ -7,6 +7,7 @@
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "policy/memory.h"
+#include "vm/memory_type.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 

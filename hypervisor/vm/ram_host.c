@@ -6,6 +6,7 @@
 
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/wipe.h"
 #include "cpu/percpu.h"
 #include "lib/vcpu_set.h"
 #include "mm/layout.h"

@@ -6,6 +6,7 @@
 
 #include "mm/layout.h"
 #include "nested/seam.h"
+#include "vm/denial.h"
 #include "vm/mitigate.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"

@@ -9,6 +9,7 @@
 #include "cpu/lock.h"
 #include "cpu/mem.h"
 #include "cpu/tsc.h"
+#include "cpu/wipe.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
@@ -19,7 +20,6 @@
 #include "vm/iommu_int.h"
 #include "vm/sched.h"
 
-#define CACHE_LINE 64u
 #define LOW_MEMORY 0x100000u /* where no registers of a device are */
 
 static uint8_t *own; /* pages one behind the other */
@@ -101,11 +101,7 @@ void *vtd_seam_pointer(uint64_t address)
 
 void vtd_seam_write_back(const void *at, unsigned size)
 {
-	const uint8_t *from = at;
-
-	for (unsigned i = 0; i < size; i += CACHE_LINE)
-		clflush(from + i);
-	mfence();
+	mem_write_back(at, size);
 }
 
 uint64_t vtd_seam_now(void)

@@ -16,6 +16,7 @@
 #include "mm/layout.h"
 #include "policy/memory.h"
 #include "vm/debugger.h"
+#include "vm/denial.h"
 #include "vm/life.h"
 #include "vm/mitigate.h"
 #include "vm/nested_hw.h"
@@ -126,6 +127,7 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 		.exception_bitmap = vmread32(VMCS_EXCEPTION_BITMAP),
 		.cr4_hidden = vcpu_cr4_reserved(vcpu),
 		.eptp01 = vcpu->vm->ept01.eptp,
+		.split_locks = denial_split_locks(),
 	};
 
 	vm_derive_caps(vcpu->vm, ~vcpu_cr4_reserved(vcpu), vcpu->cet.control);
@@ -226,6 +228,7 @@ void vcpu_enter_cpu(struct vcpu *vcpu)
 		translations_arrive(vcpu);
 	}
 	vcpu_use_vmcs(vcpu, vcpu->vmcs);
+	denial_enter_cpu(vcpu);
 }
 
 static void set_segment(

@@ -46,15 +46,19 @@ enum vcpu_event {
 	EVENT_MANAGE = 1 << 12,  /* somebody asks something: manage_vcpu */
 	EVENT_PAUSE = 1 << 13,   /* the VM stands still or goes on: vm->paused */
 	EVENT_MEMORY = 1 << 14,  /* RAM that moves: ram_move_on; and there may be some again */
-	EVENT_DEBUG = 1 << 15    /* a debugger: breakpoints changed, or an exit with them */
+	EVENT_DEBUG = 1 << 15,   /* a debugger: breakpoints changed, or an exit with them */
+	EVENT_LOCKS = 1 << 16    /* split locks are looked at again: denial_enter_cpu */
 };
+
+/* Deferred, they wait for an exit that comes by itself. */
+#define EVENTS_PATIENT ((uint32_t)(EVENT_DEBUG | EVENT_LOCKS))
 
 enum vcpu_state {
 	VCPU_RUNNABLE,
 	VCPU_HALTED,    /* HLT: until an interrupt, NMI or INIT */
 	VCPU_WAIT_SIPI, /* after INIT */
 	VCPU_STOPPED,   /* the VM ended */
-	VCPU_STARVED    /* until there is memory for it: vm/ram.h */
+	VCPU_STARVED    /* until there is memory for it (vm/ram.h), or at slow_until */
 };
 
 /* An exit from level 1 or 2 as a number: of its row among the figures. */
@@ -175,7 +179,7 @@ struct vcpu {
 	/* What its exits call: vcpu_exit, or what calls that; vmx/stub.S. */
 	struct vcpu *(*on_exit)(struct vcpu *vcpu);
 	uint32_t events; /* enum vcpu_event */
-	/* enum vcpu_event to post after the next exit, which is at once but for EVENT_DEBUG */
+	/* enum vcpu_event to post after the next exit: at once, but for EVENTS_PATIENT */
 	uint32_t deferred;
 	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */
 	bool defers;             /* deferred is not 0: what each exit looks at */
@@ -209,6 +213,7 @@ struct vcpu {
 	struct sched_node *node;
 	unsigned home;        /* the CPU where its VMCSs are active, or NO_CPU */
 	uint64_t deadline;    /* of its timers, as host TSC; DEV_NEVER: none; atomic */
+	uint64_t slow_until;  /* host TSC before which it does not go on; 0: it may */
 	uint64_t work_at;     /* host TSC when it goes on with the work of devices; DEV_NEVER */
 	uint64_t work_pause;  /* host TSC until which others' frames wait for its guest */
 	uint64_t messages_at; /* host TSC when devices that were silenced may send; DEV_NEVER */

@@ -23,6 +23,7 @@
 #include "vm/ecam.h"
 #include "vm/explain.h"
 #include "vm/iommu.h"
+#include "vm/memory_type.h"
 #include "vm/mitigate.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
@@ -32,16 +33,6 @@
 #include "vm/vm_log.h"
 
 _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where devices are");
-
-/*
- * A device of the machine may pass by the caches, if its VM's driver says so: the guest's PAT
- * counts then. Without one it could only make its memory slower, and each lock in it a lock of
- * the bus (SDM 28.2.6.2 "Memory Type Used for Translated Guest-Physical Addresses", 8.1.2).
- */
-uint64_t vm_ram_ipat(const struct vm *vm)
-{
-	return vm_config_has_devices(&vm->config) ? 0 : EPT_IPAT;
-}
 
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size, uint8_t *host)
 {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "cpu/lock.h"
+#include "lib/budget.h"
 #include "mm/pool.h"
 #include "policy/one_to_one.h"
 #include "policy/vm_config.h"
@@ -73,6 +74,12 @@ struct vm_kept {
 	bool again; /* there was: it is as it was left, else zero */
 };
 
+/* Locks of the machine's bus that its guests have taken (vm/denial.c). */
+struct vm_locks {
+	struct budget budget;
+	uint64_t count, late; /* all, and those that cost a wait; atomic */
+};
+
 struct vm {
 	struct vm_config config;
 	unsigned id;         /* console channel 2 + id */
@@ -115,6 +122,7 @@ struct vm {
 	uint32_t points_generation;                        /* atomic */
 	uint32_t debug_epoch; /* steps of another one are forgotten; atomic */
 	bool windows_changed; /* of PCI, since somebody looked; atomic */
+	struct vm_locks locks;
 	/* A bit of a page's number modulo their count: virtual EPT watches such a page, or did
 	 * (seam_l1_page_watch); atomic. */
 	uint64_t watched[VM_WATCHED / 64];

@@ -48,17 +48,14 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 
 _Static_assert(UINT16_MAX / VPIDS_PER_VCPU >= DEV_MAX_VCPUS, "VPIDs have 16 bits");
 
-/* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
-uint64_t vm_ram_ipat(const struct vm *vm);
+/* ---- exits by what a guest can do to the CPU itself: denial.c ---- */
 
-/* ---- what a guest can do to the CPU itself: denial.c ---- */
-
-/* The current VMCS is new, and gets these secondary controls. */
-void denial_vmcs_create(uint32_t proc2);
 void handle_notify(struct vcpu *vcpu);
 /* A reason without a handler. */
 void handle_unasked(struct vcpu *vcpu);
 void handle_bus_lock(struct vcpu *vcpu);
+/* #AC of a split lock: it is paid for, and then the guest gets past it. */
+void handle_split_lock(struct vcpu *vcpu);
 /* Exits by which a guest could keep its CPU: is its time over? */
 void vcpu_look_at_time(struct vcpu *vcpu);
 

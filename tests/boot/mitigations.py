@@ -16,6 +16,10 @@ import sys
 TABLE = "hypervisor/policy/mitigations.def"
 SPEC_CTRL, PRED_CMD, FLUSH_CMD, TSX_CTRL, MCU_OPT_CTRL = 0x48, 0x49, 0x10b, 0x122, 0x123
 IBRS, BHI_DIS_S = 1, 1 << 10
+BITS_OF_SPEC_CTRL = [  # (part of the processor, bit of it, what it enumerates)
+    ("edx", 26, IBRS), ("edx", 27, 1 << 1), ("edx", 31, 1 << 2), ("edx2", 0, 1 << 7), ("edx2", 1, 3 << 3), ("edx2", 2, 3 << 5),
+    ("edx2", 3, 1 << 8), ("edx2", 4, BHI_DIS_S),
+]
 LOOKED_AT = {  # of an action: what must have been looked at
     "FLUSH_L1D": ["moves"], "CLEAR_BUFFERS": ["entries", "sleeps"], "BARRIER": ["turns"], "NESTED_BARRIER": ["nested exits"],
     "HOST_IBRS": ["exits"], "IBRS_AT_EXIT": ["exits"], "FILL_RSB": ["exits"], "HOST_BHI_DIS": ["exits"],
@@ -105,6 +109,7 @@ class Judge:
         self.does = actions
         self.host = (IBRS if "HOST_IBRS" in actions else 0) | (BHI_DIS_S if "HOST_BHI_DIS" in actions else 0)
         self.mcu = int(options.get("mcu", "0"), 16)
+        self.guests_bits = sum(bits for part, bit, bits in BITS_OF_SPEC_CTRL if int(options.get(part, "0"), 16) >> bit & 1)
         self.cpus = {}
         self.owner = {}              # VMCS: (address space, the vCPU's first VMCS, level)
         self.wants_l2 = {}           # address space: vCPUs that have executed VMLAUNCH and were not entered since
@@ -285,6 +290,7 @@ class Judge:
                 if msr == SPEC_CTRL:
                     self.restored(c)
                     c.spec_ctrl = value
+                    self.guests_bits &= ~value
                 return
             c.in_guest = c.in_guest and words[2] == "list"
             self.wrmsr(c, space, msr, value, words[2])
@@ -324,6 +330,8 @@ class Judge:
             for what in LOOKED_AT[action]:
                 if not self.seen[what]:
                     wrong(f"{action}: there were no {what}")
+        if self.guests_bits:
+            wrong(f"no guest has set the bits {self.guests_bits:x} of IA32_SPEC_CTRL, which the processor has")
         if self.threads > 1 and not (self.seen["entries beside a guest"] and self.seen["turns of a core"]):
             wrong("threads had nothing to do with each other")
         if self.seen["exits"] < 10 or not self.seen["turns"] or not self.seen["nested exits"]:

@@ -13,6 +13,7 @@
 #define ARCH_CAPS  0x10au
 #define FLUSH_CMD  0x10bu
 #define FLAGS      0xbc000400u /* of CPUID.(7,0).EDX */
+#define FLAGS2     0x000000bfu /* of CPUID.(7,2).EDX */
 #define PAGE_WORDS 512
 /*
  * A hypervisor sets what the processor is free of although it does not say so: SSB_NO, MDS_NO,
@@ -30,6 +31,7 @@ L2_CODE(s_read, "rdmsr\n\tshl $32,%rdx\n\tor %rdx,%rax");
 L2_CODE(s_read_caps, "rdmsr\n\tshl $32,%rdx\n\tor %rdx,%rax\n\t"
 		     "movabs $0xbffffffff3ffffcf,%rdx\n\tand %rdx,%rax");
 L2_CODE(s_write4, "mov $4,%eax\n\txor %edx,%edx\n\twrmsr\n\trdmsr");
+L2_CODE(s_write400, "mov $0x400,%eax\n\txor %edx,%edx\n\twrmsr\n\trdmsr");
 L2_CODE(s_write_reserved, "xor %eax,%eax\n\tmov $0x80000000,%edx\n\twrmsr\n\txor %eax,%eax");
 L2_CODE(s_command, "mov $1,%eax\n\txor %edx,%edx\n\twrmsr\n\tmov $0x77,%eax");
 
@@ -79,13 +81,18 @@ static void read(const char *name, uint32_t msr)
 
 static void in_l1(void)
 {
-	print("flags %x\n", cpuid(7, 0).edx & FLAGS);
+	print("flags %x %x\n", cpuid(7, 0).edx & FLAGS,
+		cpuid(7, 0).eax < 2 ? 0 : cpuid(7, 2).edx & FLAGS2);
 	read("ARCH_CAPABILITIES", ARCH_CAPS);
 	write("ARCH_CAPABILITIES", ARCH_CAPS, 0);
 	read("SPEC_CTRL at first", SPEC_CTRL);
 	write("SPEC_CTRL = 0", SPEC_CTRL, 0);
 	for (uint64_t v = 1; v < 8; v++) {
 		write("SPEC_CTRL", SPEC_CTRL, v);
+		read("SPEC_CTRL", SPEC_CTRL);
+	}
+	for (unsigned bit = 3; bit < 12; bit++) { /* those of leaf 7.2, and some of none */
+		write("SPEC_CTRL", SPEC_CTRL, 1ull << bit);
 		read("SPEC_CTRL", SPEC_CTRL);
 	}
 	write("SPEC_CTRL, reserved", SPEC_CTRL, 1ull << 63);
@@ -125,6 +132,8 @@ static void in_l2(void)
 	run("L2 reads SPEC_CTRL");
 	begin(s_write4, SPEC_CTRL);
 	run("L2 writes SPEC_CTRL");
+	begin(s_write400, SPEC_CTRL);
+	run("L2 writes BHI_DIS_S");
 	begin(s_write_reserved, SPEC_CTRL);
 	run("L2 writes reserved bits");
 	begin(s_read_caps, ARCH_CAPS);
@@ -181,6 +190,10 @@ static void by_lists(void)
 	begin(s_read, SPEC_CTRL);
 	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 6);
 	run("loaded by the entry");
+	begin(s_read, SPEC_CTRL);
+	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 0x400);
+	run("BHI_DIS_S by the entry");
+	wrmsr(SPEC_CTRL, 1);
 	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 1ull << 63);
 	begin(s_read, SPEC_CTRL);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 1);

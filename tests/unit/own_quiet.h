@@ -8,7 +8,15 @@
 
 #include "own_world.h"
 
+#include "vm/memory_type.h"
+
 struct vmx_caps vmx_caps;
+
+uint64_t vm_ram_ipat(const struct vm *of)
+{
+	(void)of;
+	return EPT_IPAT;
+}
 
 uint32_t vmx_allowed1(uint32_t msr)
 {

@@ -48,6 +48,7 @@ static bool guest_exits(struct vcpu *vcpu);
 
 #include "cpu/acpi.h"
 #include "cpu/clock.h"
+#include "cpu/wipe.h"
 #include "mm/node.h"
 #include "mm/paging.h"
 #include "nested/seam.h"

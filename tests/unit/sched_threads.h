@@ -19,6 +19,7 @@
 #include "cpu/config.h"
 #include "cpu/input.h"
 #include "cpu/mem.h"
+#include "cpu/wipe.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "vm/create.h"

@@ -23,6 +23,9 @@
 #define INTEL_PT  (1u << 25)
 #define ARCH_LBR  (1u << 19)
 #define XSAVES    (1u << 3)
+#define CORE_CAPS (1u << 30)
+#define LOCK_AC   (1ull << 29)
+#define TEST_BITS (1ull << 31) /* another one of MSR_TEST_CTRL */
 #define TRACE_EN  1u
 #define MSR_COUNT (sizeof(msrs) / sizeof(msrs[0]))
 
@@ -45,6 +48,8 @@ static struct {
 	{.msr = MSR_FIXED_CTR_CTRL},
 	{.msr = MSR_XSS},
 	{.msr = MSR_MISC_ENABLE},
+	{.msr = MSR_CORE_CAPABILITIES},
+	{.msr = MSR_TEST_CTRL},
 };
 static char told[8][200];
 static unsigned lines, warnings;
@@ -111,7 +116,7 @@ static int begin(void **state)
 	cpu.index = 3;
 	most = 0x1f;
 	one = (struct cpuid_regs){.edx = DS};
-	seven = (struct cpuid_regs){.ebx = INTEL_PT, .edx = ARCH_LBR};
+	seven = (struct cpuid_regs){.ebx = INTEL_PT, .edx = ARCH_LBR | CORE_CAPS};
 	ten = (struct cpuid_regs){.eax = 0x07300805};
 	thirteen = (struct cpuid_regs){.eax = XSAVES};
 	for (unsigned i = 0; i < MSR_COUNT; i++) {
@@ -121,6 +126,8 @@ static int begin(void **state)
 		msrs[i].value = msrs[i].msr == MSR_MISC_ENABLE ? 1 : 0x10 + i;
 	}
 	msrs[0].value = TRACE_EN;
+	msrs[find(MSR_CORE_CAPABILITIES)].value = CORE_CAP_SPLIT_LOCK_AC;
+	msrs[find(MSR_TEST_CTRL)].value = LOCK_AC | TEST_BITS;
 	lines = warnings = 0;
 	return 0;
 }
@@ -134,11 +141,13 @@ static void expect_reset_values(void)
 {
 	left_msrs_clear();
 	for (unsigned i = 0; i < MSR_COUNT; i++) {
-		bool own = msrs[i].msr != MSR_MISC_ENABLE && msrs[i].exists;
+		bool own = msrs[i].msr != MSR_MISC_ENABLE &&
+			   msrs[i].msr != MSR_CORE_CAPABILITIES && msrs[i].exists;
 
 		assert_int_equal(msrs[i].writes, own);
 		if (own)
-			assert_int_equal(msrs[i].value, 0);
+			assert_true(msrs[i].value ==
+				    (msrs[i].msr == MSR_TEST_CTRL ? TEST_BITS : 0));
 	}
 }
 
@@ -146,7 +155,7 @@ static void what_is_there_gets_what_a_reset_gives_and_is_told_of(void **state)
 {
 	(void)state;
 	expect_reset_values();
-	assert_int_equal(lines, 6); /* all but IA32_PERF_GLOBAL_CTRL, which a reset leaves so */
+	assert_int_equal(lines, 7); /* all but IA32_PERF_GLOBAL_CTRL, which a reset leaves so */
 	assert_int_equal(warnings, 0);
 	assert_string_equal(told[0], "CPU 3: IA32_RTIT_CTL was 0x1, and is 0x0 now");
 }
@@ -169,8 +178,20 @@ static void what_cpuid_does_not_tell_of_is_not_touched(void **state)
 	lack(MSR_RTIT_CTL);
 	lack(MSR_LBR_CTL);
 	lack(MSR_XSS);
+	lack(MSR_TEST_CTRL);
+	lack(MSR_CORE_CAPABILITIES);
 	expect_reset_values();
 	assert_int_equal(lines, 3);
+}
+
+/* The MSR is there on other processors, too, with other bits. */
+static void split_locks_are_left_alone_where_nothing_tells_of_their_bit(void **state)
+{
+	(void)state;
+	msrs[find(MSR_CORE_CAPABILITIES)].value = ~CORE_CAP_SPLIT_LOCK_AC;
+	lack(MSR_TEST_CTRL);
+	expect_reset_values();
+	assert_int_equal(lines, 6);
 }
 
 static void counters_of_the_first_version_have_no_global_control(void **state)
@@ -212,7 +233,7 @@ static void one_that_cannot_be_changed_is_a_warning(void **state)
 	(void)state;
 	msrs[find(MSR_DEBUGCTL)].sticks = true;
 	left_msrs_clear();
-	assert_int_equal(lines, 6);
+	assert_int_equal(lines, 7);
 	assert_int_equal(warnings, 1);
 	assert_string_equal(
 		told[2], "CPU 3: IA32_DEBUGCTL was 0x12, and does not become 0x0: it is 0x12");
@@ -226,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			what_is_so_already_is_neither_written_nor_told_of, begin),
 		cmocka_unit_test_setup(what_cpuid_does_not_tell_of_is_not_touched, begin),
+		cmocka_unit_test_setup(
+			split_locks_are_left_alone_where_nothing_tells_of_their_bit, begin),
 		cmocka_unit_test_setup(
 			counters_of_the_first_version_have_no_global_control, begin),
 		cmocka_unit_test_setup(a_processor_without_pebs_says_so_in_two_ways, begin),

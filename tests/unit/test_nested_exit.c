@@ -218,6 +218,32 @@ static void cr4_exits_follow_mask_and_shadow_of_l1(void **state)
 	mov_cr(0x404, true);
 }
 
+/* Where L0 has the processor raise #AC for split locks, L1 gets those of its L2 that L2 itself
+ * has asked for: at CPL 3, with CR0.AM and EFLAGS.AC. */
+static void alignment_checks_are_l1s_and_split_locks_are_not(void **state)
+{
+	(void)state;
+	world_02()[FID_EXIT_INTR_INFO] =
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_AC;
+	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_AC);
+	for (unsigned i = 0; i < 32; i++) {
+		bool asked = (i & 7) == 7, told = i & 8, wanted = i & 16;
+
+		world.vm.l0.split_locks = told;
+		world_12()[FID_EXCEPTION_BITMAP] = wanted ? BIT(VEC_AC) : 0;
+		world_02()[FID_GUEST_CR0] =
+			(world_02()[FID_GUEST_CR0] & ~CR0_AM) | (i & 1 ? CR0_AM : 0);
+		world_02()[FID_GUEST_RFLAGS] =
+			(world_02()[FID_GUEST_RFLAGS] & ~RFLAGS_AC) | (i & 2 ? RFLAGS_AC : 0);
+		world_02()[FID_GUEST_SS_AR] =
+			(world_02()[FID_GUEST_SS_AR] & ~0x60ull) | (i & 4 ? 0x60 : 0);
+		expect_exit(EXIT_EXCEPTION_NMI, wanted && (asked || !told));
+		world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_INFO_ERROR_CODE |
+						 INTR_HW_EXCEPTION << 8 | VEC_AC;
+	}
+	world.vm.l0.split_locks = false;
+}
+
 static void page_faults_follow_mask_and_match(void **state)
 {
 	(void)state;
@@ -428,6 +454,7 @@ int main(void)
 		T(every_row_of_the_table_is_expected_here),
 		T(control_registers_follow_the_controls_of_l1),
 		T(cr4_exits_follow_mask_and_shadow_of_l1),
+		T(alignment_checks_are_l1s_and_split_locks_are_not),
 		T(page_faults_follow_mask_and_match),
 		T(nmis_and_machine_checks_are_l0s),
 		T(ports_follow_the_bitmaps_or_the_unconditional_control),

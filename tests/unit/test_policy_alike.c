@@ -23,6 +23,7 @@ static int set_up(void **state)
 	boot.cpuid.basic[0] = (struct cpuid_leaf){0x16, 0x756e6547, 0x6c65746e, 0x49656e69};
 	boot.cpuid.basic[1] = (struct cpuid_leaf){0x50654, 0x00100800, 0x7ffefbff, 0xbfebfbff};
 	boot.cpuid.basic[7] = (struct cpuid_leaf){0, 0xd39ffffb, 0x00000008, 0xbc000400};
+	boot.cpuid.features[1].edx = 1u << 4 | 1u << 2; /* BHI_CTRL, RRSBA_CTRL */
 	boot.cpuid.leafd[0].eax = 0x2ff;
 	boot.cpuid.leafd[1] = (struct cpuid_leaf){0xf, 0xa80, 0x100, 0};
 	boot.cpuid.leafd[2] = (struct cpuid_leaf){0x100, 0x240, 0, 0};
@@ -91,6 +92,10 @@ static void flags_that_guests_or_nestor_use_may_not_lack(void **state)
 	differs("CPUID's MONITOR");
 	own.cpuid.basic[7].edx &= ~(1u << 28);
 	differs("CPUID's L1D_FLUSH");
+	own.cpuid.features[1].edx &= ~(1u << 4);
+	differs("CPUID's BHI_CTRL");
+	own.cpuid.features[1].edx &= ~(1u << 2);
+	differs("CPUID's RRSBA_CTRL");
 	own.cpuid.ext[1].edx &= ~(1u << 26);
 	differs("CPUID's PAGES_1G");
 }

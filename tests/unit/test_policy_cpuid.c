@@ -257,6 +257,7 @@ static const struct mask masks[] = {
 	{0x6, 0, {0}, {0x00000004}},
 	{0x7, 0, {0, 0xf1bf07a9, 0x1a415fee, 0xbc904510}, {0, 0x00000002}},
 	{0x7, 1, {0x00801cbf, 0, 0, 0x00004430}, {0}},
+	{0x7, 2, {0, 0, 0, 0x000000bf}, {0}},
 	{0xd, 1, {0x0000000f, 0, 0x00001800}, {0}},
 	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
 	{0x80000002, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
@@ -335,11 +336,26 @@ static void check_masks(uint32_t machine)
 
 	cpuid_policy_build(&t, &m, &plain);
 	for (uint32_t leaf = 0; leaf <= CPUID_BASIC_MAX; leaf++)
-		for (uint32_t subleaf = 0; subleaf < 2; subleaf++)
-			if (leaf == 0xd || leaf == 7 || subleaf == 0)
+		for (uint32_t subleaf = 0; subleaf < 4; subleaf++)
+			if (leaf == 7 || subleaf == 0 || (leaf == 0xd && subleaf == 1))
 				check_leaf(&t, leaf, subleaf, machine);
 	for (uint32_t leaf = CPUID_EXT_BASE; leaf <= CPUID_EXT_MAX; leaf++)
 		check_leaf(&t, leaf, 0, machine);
+}
+
+/* Subleaf 2 of leaf 7 is where the machine has it; further ones L1 has not. */
+static void l1_has_as_many_subleaves_as_the_machine_and_no_more_than_have_names(void **state)
+{
+	static const uint32_t rows[][2] = {{0, 0}, {1, 1}, {2, 2}, {3, 2}, {UINT32_MAX, 2}};
+	static struct cpuid_table t;
+	struct cpuid_leaves m = rich_machine();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		m.basic[7].eax = rows[i][0];
+		cpuid_policy_build(&t, &m, &config);
+		assert_int_equal(cpuid_policy_get(&t, 7, 0)->eax, rows[i][1]);
+	}
 }
 
 static void a_machine_of_ones_shows_what_is_let_through_and_no_more(void **state)
@@ -546,6 +562,8 @@ int main(void)
 		cmocka_unit_test(a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz),
 		cmocka_unit_test(the_signature_reads_nestor_twice),
 		cmocka_unit_test(leaves_beyond_the_range_give_the_highest_basic_one),
+		cmocka_unit_test(
+			l1_has_as_many_subleaves_as_the_machine_and_no_more_than_have_names),
 		cmocka_unit_test(a_machine_of_ones_shows_what_is_let_through_and_no_more),
 		cmocka_unit_test(a_machine_of_zeros_shows_what_is_set_and_no_more),
 		cmocka_unit_test(each_condition_rules_its_own_flags),

@@ -419,15 +419,22 @@ static void gather_is_there_with_avx(void **state)
 
 /* ---- what L1 sees ---- */
 
-static struct speculation_offer offer_of(uint32_t features, uint64_t caps)
+/* more: CPUID.(7,2).EDX */
+static struct speculation_offer offer_with(uint32_t features, uint32_t more, uint64_t caps)
 {
 	static struct cpuid_table t;
 	struct speculation_offer o;
 
 	memset(&t, 0, sizeof(t));
 	t.l.basic[CPUID_LEAF_FEATURES].edx = features;
+	t.l.features[1].edx = more;
 	speculation_offer_make(&o, &t, caps);
 	return o;
+}
+
+static struct speculation_offer offer_of(uint32_t features, uint64_t caps)
+{
+	return offer_with(features, 0, caps);
 }
 
 static void an_msr_exists_where_cpuid_has_its_flag(void **state)
@@ -456,20 +463,26 @@ static void an_msr_exists_where_cpuid_has_its_flag(void **state)
 static void a_bit_is_taken_where_its_flag_is_offered(void **state)
 {
 	static const struct {
-		uint32_t msr, features;
+		uint32_t msr, features, more;
 		uint64_t bits;
 	} rows[] = {
-		{MSR_SPEC_CTRL, IBRS_IBPB, 1},
-		{MSR_SPEC_CTRL, STIBP, 2},
-		{MSR_SPEC_CTRL, SSBD, 4},
-		{MSR_SPEC_CTRL, IBRS_IBPB | STIBP | SSBD, 7},
-		{MSR_PRED_CMD, IBRS_IBPB, 1},
-		{MSR_FLUSH_CMD, L1D_FLUSH, 1},
+		{MSR_SPEC_CTRL, IBRS_IBPB, 0, 1},
+		{MSR_SPEC_CTRL, STIBP, 0, 2},
+		{MSR_SPEC_CTRL, SSBD, 0, 4},
+		{MSR_SPEC_CTRL, 0, 1 << 0, 1 << 7},    /* PSFD */
+		{MSR_SPEC_CTRL, 0, 1 << 1, 3 << 3},    /* IPRED_DIS_U, _S */
+		{MSR_SPEC_CTRL, 0, 1 << 2, 3 << 5},    /* RRSBA_DIS_U, _S */
+		{MSR_SPEC_CTRL, 0, 1 << 3, 1 << 8},    /* DDPD_U */
+		{MSR_SPEC_CTRL, 0, 1 << 4, 1 << 10},   /* BHI_DIS_S */
+		{MSR_SPEC_CTRL, 0, UINT32_MAX, 0x5f8}, /* MCDT_NO and others have none */
+		{MSR_SPEC_CTRL, IBRS_IBPB | STIBP | SSBD, 0, 7},
+		{MSR_PRED_CMD, IBRS_IBPB, 0, 1},
+		{MSR_FLUSH_CMD, L1D_FLUSH, 0, 1},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct speculation_offer o = offer_of(rows[i].features, 0);
+		struct speculation_offer o = offer_with(rows[i].features, rows[i].more, 0);
 
 		for (unsigned bit = 0; bit < 64; bit++)
 			assert_int_equal(speculation_takes(&o, rows[i].msr, 1ull << bit),

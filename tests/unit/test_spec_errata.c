@@ -80,6 +80,18 @@ static void processors_whose_mwait_misses_stores_are_known(void **state)
 	assert_false(errata_monitor_deaf(0x506e3));
 }
 
+static void self_snooping_is_not_trusted_up_to_sandy_bridge(void **state)
+{
+	(void)state;
+	assert_true(errata_two_types(0x106a5));
+	assert_true(errata_two_types(0x206e6));
+	assert_true(errata_two_types(0x206c2));
+	assert_true(errata_two_types(0x206a7));
+	assert_false(errata_two_types(0x206d7)); /* the server */
+	assert_false(errata_two_types(0x306a9));
+	assert_false(errata_two_types(0x806f8));
+}
+
 static void without_the_preemption_timer_nobody_is_offered_one(void **state)
 {
 	struct vmx_caps hw = fake_hardware_caps(), before = hw, l1;
@@ -111,6 +123,7 @@ int main(void)
 		cmocka_unit_test(large_values_of_the_preemption_timer_are_left_out),
 		cmocka_unit_test(processors_whose_mwait_misses_stores_are_known),
 		cmocka_unit_test(without_the_preemption_timer_nobody_is_offered_one),
+		cmocka_unit_test(self_snooping_is_not_trusted_up_to_sandy_bridge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

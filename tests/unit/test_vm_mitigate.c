@@ -235,6 +235,7 @@ static void make_vcpu(bool vmx)
 	memset(x2_bitmap, 0xff, sizeof(x2_bitmap));
 	memset(&cpuid_table, 0, sizeof(cpuid_table));
 	cpuid_table.l.basic[CPUID_LEAF_FEATURES].edx = model.features;
+	cpuid_table.l.features[1].edx = model.more;
 	vm.config.vmx = vmx;
 	vm.config.cpus = 1;
 	vm.msr_bitmap = bitmap;
@@ -447,6 +448,27 @@ static void spec_ctrl_is_switched_from_its_first_value_on(void **state)
 	assert_int_equal(v, SPEC_CTRL_SSBD);
 }
 
+/*
+ * BHI_DIS_S is the guest's as soon as it has the register: what it leaves out is off while it
+ * runs, and L0 has what L0 needs, whatever the guest writes.
+ */
+static void what_leaf_7_2_tells_of_is_a_guests(void **state)
+{
+	(void)state;
+	(void)start(&sapphire, MITIGATIONS_AUTO);
+	make_vcpu(true);
+	assert_true(mitigate_wrmsr(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_IBRS | SPEC_CTRL_BHI_DIS_S));
+	expect_lists(&vcpu.vmcs01, 1);
+	assert_true(vcpu.spec_ctrl.value == (SPEC_CTRL_IBRS | SPEC_CTRL_BHI_DIS_S));
+	assert_true(mitigate_wrmsr(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_STIBP));
+	assert_true(vcpu.spec_ctrl.value == SPEC_CTRL_STIBP);
+	assert_true(vcpu.spec_ctrl_host.value == (SPEC_CTRL_IBRS | SPEC_CTRL_BHI_DIS_S));
+	assert_false(mitigate_wrmsr(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_RRSBA_DIS_S));
+	(void)start(&cascade, MITIGATIONS_AUTO);
+	make_vcpu(true);
+	assert_false(mitigate_wrmsr(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_BHI_DIS_S));
+}
+
 /* In the bitmap of the vCPU's mode, which those that have not asked do not use. */
 static void accesses_go_without_exits_afterwards(void **state)
 {
@@ -544,6 +566,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_needed_is_done),
 		cmocka_unit_test(an_l1_that_has_ibrs_gets_a_barrier_when_l2_ends),
 		cmocka_unit_test(spec_ctrl_is_switched_from_its_first_value_on),
+		cmocka_unit_test(what_leaf_7_2_tells_of_is_a_guests),
 		cmocka_unit_test(accesses_go_without_exits_afterwards),
 		cmocka_unit_test(a_value_of_an_msr_list_leaves_vmcs02_its_bitmap),
 		cmocka_unit_test(without_memory_for_the_bitmap_accesses_exit),

@@ -61,6 +61,19 @@ struct cpuid_regs {
 
 struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf);
 
+/* A line of the cache is written back. */
+void hw_flush(const void *at, bool opt);
+
+static inline void clflush(const void *at)
+{
+	hw_flush(at, false);
+}
+
+static inline void clflushopt(const void *at)
+{
+	hw_flush(at, true);
+}
+
 static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	return hw_cpuid(leaf, subleaf);

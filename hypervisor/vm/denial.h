@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest can do to the CPU itself, and so to others (docs/denial.md): what the machine
+ * has against it, and what a VM had of it.
+ */
+#ifndef NESTOR_VM_DENIAL_H
+#define NESTOR_VM_DENIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+struct vm;
+
+/* Ticks for which a guest that met a split lock takes them, at most. */
+#define DENIAL_WINDOW (1u << 14)
+
+/* The current VMCS is new, and gets these secondary controls. */
+void denial_vmcs_create(uint32_t proc2);
+
+/*
+ * Decides whether split locks raise #AC in guests, which is L0's: on processors without
+ * bus-lock exits, where each core has one thread in use. Boot CPU, in VMX operation, before any
+ * runs guests.
+ */
+void denial_init(bool threads_share_cores);
+/* On each CPU that runs guests, afterwards. */
+void denial_cpu(void);
+/* Whether that is so on this machine. */
+bool denial_split_locks(void);
+/* This CPU runs the vCPU from now on; or how that takes split locks has changed. */
+void denial_enter_cpu(const struct vcpu *vcpu);
+
+/* The exit under way, for another reason, tells that the guest has locked the bus (SDM 27.2.1
+ * "Basic VM-Exit Information": bit 26). */
+void denial_bus_locked(struct vcpu *vcpu);
+/* Whether the vCPU, whose slow_until is not 0, has to wait on: then until that. */
+bool denial_holds(struct vcpu *vcpu);
+
+/* The VM has ended: logs how often it has locked the bus, if it has. */
+void denial_report(const struct vm *vm);
+
+#endif
