@@ -20,6 +20,7 @@
 #include "cpu/mce.h"
 #include "cpu/mtrr.h"
 #include "cpu/mux.h"
+#include "cpu/off.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/reset.h"
@@ -166,6 +167,21 @@ static void reset_find(void)
 	reset_take_register(&r);
 }
 
+/* Likewise. */
+static void off_find(void)
+{
+	struct power_off p;
+	const char *why;
+
+	if (l0_config()->at_end != L0_END_OFF)
+		return;
+	why = acpi_power_off(boot_info.rsdp, boot_info.rsdp_size, &p);
+	if (why == NULL)
+		off_take(&p);
+	else
+		log_warn("at-end=off: the machine will stand still at the end: %s", why);
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -187,6 +203,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	ioapic_count = acpi_ioapics(boot_info.rsdp, boot_info.rsdp_size, ioapics, IOAPICS_MAX);
 	nmi_find();
 	reset_find();
+	off_find();
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);

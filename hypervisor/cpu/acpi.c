@@ -152,6 +152,19 @@ bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r)
 	return fadt != NULL && fadt_reset_register(fadt, length, r);
 }
 
+const char *acpi_power_off(const uint8_t *rsdp, size_t size, struct power_off *p)
+{
+	uint32_t length, aml_length;
+	const uint8_t *fadt = acpi_find(rsdp, size, "FACP", &length), *dsdt;
+
+	if (fadt == NULL)
+		return "there is no ACPI table FADT";
+	dsdt = table_at(power_off_dsdt(fadt, length), "DSDT", &aml_length, true);
+	if (dsdt == NULL)
+		return "there is no ACPI table DSDT";
+	return power_off_find(fadt, length, dsdt, aml_length, p);
+}
+
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)
 {
 	uint32_t length;

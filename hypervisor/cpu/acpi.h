@@ -12,6 +12,7 @@
 
 #include "lib/fadt.h"
 #include "lib/madt.h"
+#include "lib/power_off.h"
 #include "lib/uart.h"
 
 /*
@@ -25,6 +26,9 @@ bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct m
 
 /* The register that resets the machine, as lib/fadt.h says it. Likewise. */
 bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r);
+
+/* How the machine is switched off, as lib/power_off.h says it: NULL, or why not. Likewise. */
+const char *acpi_power_off(const uint8_t *rsdp, size_t size, struct power_off *p);
 
 /*
  * A table with this signature, a right length and a right checksum, or NULL; the log names one

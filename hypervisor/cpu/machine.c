@@ -6,6 +6,7 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/mux.h"
+#include "cpu/off.h"
 #include "cpu/reset.h"
 
 #define PORT_BOCHS_SHUTDOWN  0x8900
@@ -50,8 +51,10 @@ void machine_off(void)
 
 void machine_end(void)
 {
-	if (l0_config()->at_end != L0_END_RESET)
-		machine_off();
 	mux_flush();
-	reset_machine();
+	if (l0_config()->at_end == L0_END_RESET)
+		reset_machine();
+	if (l0_config()->at_end == L0_END_OFF)
+		off_try();
+	machine_off();
 }

@@ -26,8 +26,10 @@ const struct machine *machine_of(enum l0_machine kind);
 /* Powers the machine that is configured off; halts where that has no effect. */
 _Noreturn void machine_off(void);
 
-/* The end of a run, or of Nestor: resets it, if at-end= says so; else the same. Not where the
- * start failed: what failed would fail again, for ever. */
+/*
+ * The end of a run, or of Nestor: resets it or switches it off, if at-end= says so; else the
+ * same. Not where the start failed: what failed would fail again, for ever.
+ */
 _Noreturn void machine_end(void);
 
 #endif

@@ -4,7 +4,6 @@
 #include "lib/bits.h"
 
 /* Table 5.9 "FADT Format"; 5.2.3.2 "Generic Address Structure (GAS)" */
-#define FLAGS         112u
 #define RESET_SUP     BIT(10)
 #define RESET_REG     116u
 #define RESET_VALUE   128u
@@ -40,7 +39,7 @@ bool fadt_reset_register(const uint8_t *fadt, uint32_t length, struct fadt_reset
 	const uint8_t *reg = fadt + RESET_REG;
 	uint64_t address;
 
-	if (length <= RESET_VALUE || !(get(fadt + FLAGS, 4) & RESET_SUP) ||
+	if (length <= RESET_VALUE || !(get(fadt + FADT_FLAGS, 4) & RESET_SUP) ||
 		reg[REG_WIDTH] != 8 || reg[REG_OFFSET] != 0)
 		return false;
 	address = get(reg + REG_ADDRESS, 8);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define FADT_FLAGS 112u /* 32 bits of the table */
+
 enum fadt_space {
 	FADT_MEMORY = 0,
 	FADT_PORT = 1,

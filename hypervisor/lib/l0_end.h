@@ -7,7 +7,8 @@
 
 enum l0_end {
 	L0_END_HALT, /* it is powered off as machine= says, or stands still */
-	L0_END_RESET
+	L0_END_RESET,
+	L0_END_OFF /* by firmware's tables, else as L0_END_HALT */
 };
 
 #endif

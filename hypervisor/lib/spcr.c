@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/spcr.h"
 
+#include "lib/gas.h"
+
 /* Both tables number the kinds alike; 1 is a 16450 with a 16550's FIFO registers. */
 #define KIND_16550     0x00u
 #define KIND_16450     0x01u
@@ -28,13 +30,8 @@
 #define DEVICES_MAX    16u /* that are looked at */
 
 /* ACPI 6.5, 5.2.3.2 "Generic Address Structure (GAS)" */
-#define GAS_SPACE   0u
-#define GAS_BITS    1u
-#define GAS_ACCESS  3u
-#define GAS_ADDRESS 4u
-#define GAS_SIZE    12u
-#define GAS_MEMORY  0u
-#define GAS_IO      1u
+#define GAS_MEMORY 0u
+#define GAS_IO     1u
 
 #define MEMORY_END (1ull << 52) /* of physical addresses, in any machine */
 

@@ -57,6 +57,7 @@ static const char *const dma_words[] = {
 static const char *const end_words[] = {
 	[L0_END_HALT] = "halt",
 	[L0_END_RESET] = "reset",
+	[L0_END_OFF] = "off",
 	NULL,
 };
 
@@ -150,7 +151,7 @@ const struct setting option_settings[] = {
 	{ROW("dma", SETTING_CHOICE, dma), .words = dma_words,
 		.help = "devices of the machine that no VM has and firmware has left running: they reach no memory, by the machine's IOMMU or turned off (stop), or go on, where no VM needs the IOMMU (leave)"},
 	{ROW("at-end", SETTING_CHOICE, at_end), .words = end_words,
-		.help = "what becomes of the machine at the end of a run: it is powered off as machine= says, or stands still (halt), or begins anew (reset)"},
+		.help = "what becomes of the machine at the end of a run: it is powered off as machine= says, or stands still (halt), begins anew (reset), or is switched off as firmware's tables say (off)"},
 	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
 		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), that and no second VM where something stays open (strict), nothing (off)"},
 	{ROW("serial", SETTING_SERIAL, serial),

@@ -1721,6 +1721,14 @@ test_the_machine_can_be_reset_at_the_end() {
 		[ "$(executed_in "$out.p" reset_machine)" -gt 0 ] && ! grep -q 'reset_machine;.*tsc_delay' "$out.p.folded"
 }
 
+# Whether it can be switched off its tables say: those of a BIOS do, and without any a warning tells it at the start.
+test_the_start_tells_whether_the_machine_can_be_switched_off() {
+	local warning='at-end=off: the machine will stand still at the end: there is no ACPI table FADT'
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option at-end=off && shows "$warning" || return 1
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option at-end=off -o "$out.iso" &&
+		expect 1 run --iso "$out.iso" --machine bochs --machine-memory 512M --timeout 120 && rm -f "$out.iso" && shows 'hello: VT-x offered' && shows_not 'at-end=off'
+}
+
 # Between two VMs, instruction by instruction: registers and the return stack buffer after each exit, buffers before each entry, barriers
 # before another VM's. Of each exit so many instructions more than on a processor that needs none; the last exit of a VM does not come back.
 test_what_speculation_needs_is_executed_at_each_exit() {

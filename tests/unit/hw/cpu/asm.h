@@ -37,6 +37,20 @@ static inline void outb(uint16_t port, uint8_t value)
 	hw_out(port, value);
 }
 
+/* A test with registers of 16 bits has these. */
+uint16_t hw_in_word(uint16_t port);
+void hw_out_word(uint16_t port, uint16_t value);
+
+static inline uint16_t inw(uint16_t port)
+{
+	return hw_in_word(port);
+}
+
+static inline void outw(uint16_t port, uint16_t value)
+{
+	hw_out_word(port, value);
+}
+
 static inline void insw(uint16_t port, void *to, uint32_t count)
 {
 	hw_words(port, to, count);
