@@ -8,29 +8,8 @@
 
 #include "cmdline.h"
 #include "conf.h"
-#include "smp.h"
 
 #define INNER_EXITS 200u
-
-static volatile uint32_t joined;
-
-static void join(void *arg)
-{
-	(void)arg;
-	guest_cpuid();
-	add(&joined, 1u << 4 * cpu_index());
-}
-
-/* Each of them once, and by its own number. */
-static bool processors(unsigned count)
-{
-	uint32_t all = (uint32_t)(0x11111111ull & ((1ull << 4 * count) - 1));
-
-	smp_start(count);
-	run_on_all(count, join, NULL);
-	print("guest: %u processors, %x\n", count, load(&joined));
-	return load(&joined) == all;
-}
 
 static void inner(void)
 {
@@ -69,7 +48,7 @@ int payload_main(void)
 
 	print("guest: 64 bits, %s\n", vmx_supported() ? "VT-x offered" : "no VT-x");
 	guest_costs((unsigned)cmdline_number("tries", GUEST_TRIES));
-	if (count > 1 && (count > CPUS_MAX || !processors(count)))
+	if (count > 1 && !guest_processors(count))
 		return 2;
 	if (cmdline_flag("vmx") && !nest())
 		return 3;

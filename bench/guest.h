@@ -2,12 +2,14 @@
 /*
  * What a guest of some hypervisor pays, for payloads of 64 and of 32 bits: ticks of operations
  * that a hypervisor completes, as half of many tries have them, without the cost of measuring.
+ * And whether all its processors start.
  */
 #ifndef NESTOR_BENCH_GUEST_H
 #define NESTOR_BENCH_GUEST_H
 
 #include "cpu.h"
 #include "rt.h"
+#include "smp.h"
 
 #define GUEST_TRIES   1000u
 #define GUEST_WARM    9000u   /* exits after which who learns from them has done so */
@@ -72,6 +74,32 @@ static inline void guest_costs(unsigned tries)
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
 		print("%s %lu\n", ops[i].name, guest_ticks(ops[i].op, tries) - overhead);
+}
+
+static volatile uint32_t guest_joined;
+
+static inline void guest_join(void *arg)
+{
+	(void)arg;
+	guest_cpuid();
+	add(&guest_joined, 1u << 4 * cpu_index());
+}
+
+/*
+ * Starts `count` processors, and has each of them take part once, by its own number; false:
+ * more than there may be, or one took part twice or not at all. One that does not start ends
+ * the payload.
+ */
+static inline bool guest_processors(unsigned count)
+{
+	uint32_t all = (uint32_t)(0x11111111ull & ((1ull << 4 * count) - 1));
+
+	if (count > CPUS_MAX)
+		return false;
+	smp_start(count);
+	run_on_all(count, guest_join, NULL);
+	print("guest: %u processors, %x\n", count, load(&guest_joined));
+	return load(&guest_joined) == all;
 }
 
 #endif

@@ -12,7 +12,7 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
 	apic.o smp.o levels.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
-	cmdline.o apic.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/32/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
+	cmdline.o apic.o smp.o ap32.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/32/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c tests/vtd/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
@@ -131,6 +131,7 @@ payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin $(B)/payload/disk.img
 
 # Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
 DEBIAN := $(B)/debian
+DEBIAN32 := $(B)/debian-i386
 KVMCLIENT_SRC := $(wildcard guests/kvmclient/*.c) guests/kvmclient/probe_guest.S
 
 $(DEBIAN)/packages.txt: guests/debian/fetch.sh
@@ -274,7 +275,7 @@ xen-guests: $(foreach d,$(DEBIAN_XEN) $(DEBIAN_XEN)-trixie,$(addprefix $d/,xen v
 
 # VirtualBox, and CDs that its guests boot: payloads, and Debian.
 DEBIAN_VBOX := $(B)/debian-vbox
-VBOX_CD := $(addprefix $(DEBIAN_VBOX)/cd/,guest64.iso guest32.iso guest64-smp.iso guest64-vmx.iso linux.iso)
+VBOX_CD := $(addprefix $(DEBIAN_VBOX)/cd/,guest64.iso guest32.iso guest64-smp.iso guest32-smp.iso guest64-vmx.iso linux.iso linux32.iso)
 VBOX_WORDS = $(if $(findstring smp,$*),cpus=4) $(if $(findstring vmx,$*),vmx)
 VBOX_LINUX := console=ttyS0 no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests
 
@@ -290,6 +291,10 @@ $(DEBIAN_VBOX)/cd/guest64.iso: guests/debian/make-iso.sh $(B)/payload/guest.elf
 	@mkdir -p $(@D)
 	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf ''
 
+$(DEBIAN_VBOX)/cd/guest32%.iso: guests/debian/make-iso.sh $(B)/payload/guest_32.elf
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest_32.elf "$(strip $(VBOX_WORDS))"
+
 $(DEBIAN_VBOX)/cd/guest32.iso: guests/debian/make-iso.sh $(B)/payload/guest_32.elf
 	@mkdir -p $(@D)
 	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest_32.elf ''
@@ -297,6 +302,10 @@ $(DEBIAN_VBOX)/cd/guest32.iso: guests/debian/make-iso.sh $(B)/payload/guest_32.e
 $(DEBIAN_VBOX)/cd/linux.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN)/l2.cpio
 	@mkdir -p $(@D)
 	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(VBOX_LINUX)' $(DEBIAN)/l2.cpio
+
+$(DEBIAN_VBOX)/cd/linux32.iso: guests/debian/make-iso.sh $(DEBIAN32)/packages.txt $(DEBIAN32)/l2.cpio
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ linux $(DEBIAN32)/vmlinuz '$(VBOX_LINUX)' $(DEBIAN32)/l2.cpio
 
 $(DEBIAN_VBOX)/vbox.cpio: guests/debian/mkinitramfs.sh guests/debian/vbox-init $(B)/kvmclient $(VBOX_CD) $(DEBIAN)/packages.txt \
 		$(DEBIAN_VBOX)/packages.txt
@@ -307,7 +316,6 @@ $(DEBIAN_VBOX)/vbox.cpio: guests/debian/mkinitramfs.sh guests/debian/vbox-init $
 vbox-guests: $(DEBIAN_VBOX)/vbox.cpio
 
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
-DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)
 
 $(DEBIAN32)/packages.txt: guests/debian/fetch-i386.sh

@@ -341,7 +341,7 @@ xen() {
 # VirtualBox without what needs a screen, and the CDs that its guests boot. It wants its files to be root's, and to know who root is.
 vbox() {
 	local f
-	base insmod poweroff mkdir mkfifo sleep kill cat grep sed head tail tr
+	base insmod poweroff mkdir mkfifo sleep kill killall cat grep sed head tail tr rm
 	put "$client" bin
 	mkdir -p "$stage/etc" "$stage/l2"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$stage/etc/passwd"

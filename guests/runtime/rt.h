@@ -46,6 +46,10 @@ int payload_main(void);
 /* IDT, GDT entries and TSS of the runtime (tables64.c, tables32.c). */
 void tables_init(void);
 
+/* Makes page tables like those the payload starts with, where .percpu is `copy`; for CR3. */
+uint64_t percpu_tables(const void *copy);
+extern char percpu_start[], percpu_end[];
+
 /* Flushes the console, writes v to the debug-exit port, then ends a bare Bochs. */
 _Noreturn void payload_exit(uint8_t v);
 

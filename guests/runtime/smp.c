@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Application processors of a payload. Each has page tables of its own that are as processor
- * 0's but for the section .percpu, which they map to a copy.
+ * Application processors of a payload, of 64 or of 32 bits. Each has page tables of its own
+ * that are as processor 0's but for the section .percpu, which they map to a copy.
  */
 #include "smp.h"
 
@@ -10,12 +10,10 @@
 
 #define TRAMPOLINE  0x8000u
 #define STACK_PAGES 4u
-#define SIZE_2M     0x200000ull
-#define PTE_RWU     7ull
 #define TSS_BUSY    (1ull << 41)
 #define SIPI_TURNS  20000u
 
-extern char percpu_start[], percpu_end[], ap_trampoline[], ap_trampoline_end[];
+extern char ap_trampoline[], ap_trampoline_end[];
 
 uint64_t ap_cr3, ap_stack;
 void ap_main(void);
@@ -68,42 +66,6 @@ void unlock(volatile uint32_t *l)
 
 /* ---- start ---- */
 
-static uint64_t copy_table(uint64_t table)
-{
-	void *page = page_alloc();
-
-	memcpy(page, (const void *)(uintptr_t)table, 4096);
-	return address_of(page);
-}
-
-static uint64_t *entry(uint64_t table, unsigned index)
-{
-	return (uint64_t *)(uintptr_t)(table & ~0xfffull) + index;
-}
-
-/* Identity, but .percpu, which is within one 2-MiB region of the first GiB (payload.ld). */
-static uint64_t make_tables(const void *copy)
-{
-	uint64_t start = address_of(percpu_start), end = address_of(percpu_end);
-	uint64_t region = start & ~(SIZE_2M - 1);
-	uint64_t pml4 = copy_table(address_of(boot_pml4));
-	uint64_t pdpt = copy_table(*entry(pml4, 0) & ~0xfffull);
-	uint64_t pd = copy_table(*entry(pdpt, 0) & ~0xfffull);
-	uint64_t pt = address_of(page_alloc());
-
-	for (unsigned i = 0; i < 512; i++) {
-		uint64_t a = region + i * 4096ull;
-
-		if (a >= start && a < end)
-			a = address_of(copy) + (a - start);
-		*entry(pt, i) = a | PTE_RWU;
-	}
-	*entry(pd, (unsigned)(region / SIZE_2M)) = pt | PTE_RWU;
-	*entry(pdpt, 0) = pd | PTE_RWU;
-	*entry(pml4, 0) = pdpt | PTE_RWU;
-	return pml4;
-}
-
 /* A per-CPU variable in the copy of a processor. */
 static void *in_copy(const struct cpu *c, const volatile void *variable)
 {
@@ -117,13 +79,13 @@ static void prepare(struct cpu *c, unsigned index)
 
 	if (!c->copy) {
 		c->copy = pages_alloc((unsigned)(size / 4096));
-		c->cr3 = make_tables(c->copy);
+		c->cr3 = percpu_tables(c->copy);
 		c->stack = address_of(pages_alloc(STACK_PAGES)) + STACK_PAGES * 4096;
 	}
 	memcpy(c->copy, percpu_start, size);
 	gdt = in_copy(c, rt_gdt);
 	gdt[SEL_TSS / 8] &= ~TSS_BUSY;
-	memcpy((char *)in_copy(c, rt_tss) + 4, &c->stack, 8);
+	memcpy((char *)in_copy(c, rt_tss) + 4, &c->stack, sizeof(void *));
 	memset(in_copy(c, interrupt_count), 0, sizeof(interrupt_count));
 	*(uint64_t *)in_copy(c, &trap_resume) = 0;
 	*(unsigned *)in_copy(c, &cpu_number) = index;

@@ -66,11 +66,14 @@ trap_common:
 	addl	$8, %esp
 	iretl
 
-	.data
+	.section .percpu, "aw"
 	GDT	user_code=0x00cffb000000ffff, spare=4
 	.globl	user_return_rsp
 user_return_rsp:
 	.long	0
+	.balign	16
+	.skip	8192
+user_stack_top:
 
 	.bss
 	.balign	4096
@@ -82,9 +85,7 @@ boot_pdpt32:
 pae_pd:
 	.skip	4 * 4096
 	.skip	16384
-	.globl	stack_top, user_stack_top
+	.globl	stack_top
 stack_top:
-	.skip	8192
-user_stack_top:
 
 	.section .note.GNU-stack, "", @progbits

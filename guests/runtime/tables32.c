@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptor tables of a 32-bit payload: IDT and TSS. The GDT is in start32.S.
+ * Descriptor tables of a 32-bit payload: IDT and TSS; paging structures of a further processor.
+ * The GDT is in start32.S.
  */
 #include "cpu.h"
 #include "rt.h"
+
+#define PTE_RWU 7u
 
 extern char stack_top[];
 
@@ -35,4 +38,23 @@ void trap_init(void)
 
 	trap.vector = -1;
 	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
+}
+
+/* Identity, but .percpu, which is within the first 4 MiB (payload.ld); 32-bit paging. */
+uint64_t percpu_tables(const void *copy)
+{
+	uint32_t start = (uint32_t)(uintptr_t)percpu_start;
+	uint32_t end = (uint32_t)(uintptr_t)percpu_end;
+	uint32_t *pd = page_alloc(), *pt = page_alloc();
+
+	memcpy(pd, boot_pd32, 4096);
+	for (uint32_t i = 0; i < 1024; i++) {
+		uint32_t a = i * 4096;
+
+		if (a >= start && a < end)
+			a = (uint32_t)(uintptr_t)copy + (a - start);
+		pt[i] = a | PTE_RWU;
+	}
+	pd[0] = (uint32_t)(uintptr_t)pt | PTE_RWU;
+	return address_of(pd);
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptor tables of a 64-bit payload: IDT and TSS. The GDT is in start.S.
+ * Descriptor tables of a 64-bit payload: IDT and TSS; paging structures of a further processor.
+ * The GDT is in start.S.
  */
 #include "cpu.h"
 #include "rt.h"
+
+#define SIZE_2M 0x200000ull
+#define PTE_RWU 7ull
 
 extern char stack_top[];
 
@@ -41,4 +45,40 @@ void trap_init(void)
 
 	trap.vector = -1;
 	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
+}
+
+static uint64_t copy_table(uint64_t table)
+{
+	void *page = page_alloc();
+
+	memcpy(page, (const void *)(uintptr_t)table, 4096);
+	return address_of(page);
+}
+
+static uint64_t *entry(uint64_t table, unsigned index)
+{
+	return (uint64_t *)(uintptr_t)(table & ~0xfffull) + index;
+}
+
+/* Identity, but .percpu, which is within one 2-MiB region of the first GiB (payload.ld). */
+uint64_t percpu_tables(const void *copy)
+{
+	uint64_t start = address_of(percpu_start), end = address_of(percpu_end);
+	uint64_t region = start & ~(SIZE_2M - 1);
+	uint64_t pml4 = copy_table(address_of(boot_pml4));
+	uint64_t pdpt = copy_table(*entry(pml4, 0) & ~0xfffull);
+	uint64_t pd = copy_table(*entry(pdpt, 0) & ~0xfffull);
+	uint64_t pt = address_of(page_alloc());
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t a = region + i * 4096ull;
+
+		if (a >= start && a < end)
+			a = address_of(copy) + (a - start);
+		*entry(pt, i) = a | PTE_RWU;
+	}
+	*entry(pd, (unsigned)(region / SIZE_2M)) = pt | PTE_RWU;
+	*entry(pdpt, 0) = pd | PTE_RWU;
+	*entry(pml4, 0) = pdpt | PTE_RWU;
+	return pml4;
 }
