@@ -229,7 +229,6 @@ trampoline_start:
 	mov	%cs, %ax
 	mov	%ax, %ds
 	lgdtl	trampoline_gdt_pointer - trampoline_start
-	mov	trampoline_data - trampoline_start + 18, %ebx
 	mov	trampoline_data - trampoline_start + 14, %eax
 	mov	%eax, %cr4
 	mov	trampoline_data - trampoline_start, %eax
@@ -245,7 +244,8 @@ trampoline_start:
 	rdmsr
 	btr	$NO_XD_LOG2 - 32, %edx
 	wrmsr
-1:	mov	$MSR_EFER, %ecx
+1:	mov	trampoline_data - trampoline_start + 18, %ebx	/* CPUID changes it */
+	mov	$MSR_EFER, %ecx
 	mov	trampoline_data - trampoline_start + 4, %eax
 	xor	%edx, %edx
 	wrmsr
