@@ -124,12 +124,11 @@ struct usb_kind {
 	uint8_t interface; /* PCI_INTERFACE */
 	bool behind;       /* words are behind registers, of 32 bits; else `size` bytes */
 	uint8_t size;
-	bool in_memory; /* it has a BAR of memory, and is not driven without */
-	bool (*find)(struct usb_controller *c, uint64_t size);
-	uint16_t owner; /* this word has `firmwares` if firmware has it; 0: nobody can tell */
-	uint32_t firmwares;
+	bool in_memory;   /* it has a BAR of memory, and is not driven without */
+	uint16_t owner;   /* this word has `firmwares` if firmware has it; 0: nobody can tell */
 	uint16_t smis_at; /* this one `smis` if it sends any; 0: if firmware had it */
-	uint32_t smis;
+	bool (*find)(struct usb_controller *c, uint64_t size);
+	uint32_t firmwares, smis;
 	struct step ask[2], take, end[3];
 };
 
@@ -138,21 +137,21 @@ static const struct usb_kind kinds[] = {
 	{USB_UHCI, .size = 2, .find = find_uhci, .smis = USB_UHCI_SMIS,
 		.end = {{0, USB_UHCI_PIRQ, USB_UHCI_PENDING}}},
 	/* OpenHCI 5.1.1.3.3; and what it did for firmware ends with a reset of its bus. */
-	{USB_OHCI, true, 4, true, find_ohci_with_ports, USB_OHCI_CONTROL, USB_OHCI_IR, 0, 0,
+	{USB_OHCI, true, 4, true, USB_OHCI_CONTROL, 0, find_ohci_with_ports, USB_OHCI_IR, 0,
 		{{USB_OHCI_ENABLE, 0, USB_OHCI_OC}, {USB_OHCI_COMMAND, 0, USB_OHCI_OCR}},
 		{USB_OHCI_CONTROL, ~USB_OHCI_IR, 0},
 		{{USB_OHCI_DISABLE, 0, USB_OHCI_ALL}, {USB_OHCI_CONTROL, USB_OHCI_RWC, 0},
 			{USB_OHCI_EMULATION, ~USB_OHCI_EMULATES, 0}}},
-	{USB_OHCI, true, 4, true, find_ohci_alone, USB_OHCI_CONTROL, USB_OHCI_IR, 0, 0,
+	{USB_OHCI, true, 4, true, USB_OHCI_CONTROL, 0, find_ohci_alone, USB_OHCI_IR, 0,
 		{{USB_OHCI_ENABLE, 0, USB_OHCI_OC}, {USB_OHCI_COMMAND, 0, USB_OHCI_OCR}},
 		{USB_OHCI_CONTROL, ~USB_OHCI_IR, 0},
 		{{USB_OHCI_DISABLE, 0, USB_OHCI_ALL}, {USB_OHCI_CONTROL, USB_OHCI_RWC, 0}}},
 	/* EHCI 5.1, xHCI 4.22.1 */
-	{USB_EHCI, false, 4, true, find_ehci, 0, USB_LEGACY_BIOS, USB_LEGACY_SMIS,
+	{USB_EHCI, false, 4, true, 0, USB_LEGACY_SMIS, find_ehci, USB_LEGACY_BIOS,
 		USB_EHCI_SMIS, {{0, UINT32_MAX, USB_LEGACY_OS}},
 		{0, ~USB_LEGACY_BIOS, USB_LEGACY_OS},
 		{{USB_LEGACY_SMIS, ~USB_EHCI_SMIS, USB_SMIS_PENDING}}},
-	{USB_XHCI, true, 4, true, find_xhci, 0, USB_LEGACY_BIOS, USB_LEGACY_SMIS, USB_XHCI_SMIS,
+	{USB_XHCI, true, 4, true, 0, USB_LEGACY_SMIS, find_xhci, USB_LEGACY_BIOS, USB_XHCI_SMIS,
 		{{0, UINT32_MAX, USB_LEGACY_OS}}, {0, ~USB_LEGACY_BIOS, USB_LEGACY_OS},
 		{{USB_LEGACY_SMIS, ~USB_XHCI_SMIS, USB_SMIS_PENDING}}},
 };
