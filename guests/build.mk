@@ -263,11 +263,12 @@ $(eval $(call xen_rules,$(DEBIAN_XEN)-trixie,4.20,trixie))
 
 $(DEBIAN_XEN)/cd/linux.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN)/l2.cpio
 	@mkdir -p $(@D)
-	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(XEN_LINUX)' $(DEBIAN)/l2.cpio
+	guests/debian/make-iso.sh -w $@ linux $(DEBIAN)/vmlinuz '$(XEN_LINUX)' $(DEBIAN)/l2.cpio
 
+# Xen 4.20 answers at port 0xe9, and keeps what is written there for its own log.
 $(DEBIAN_XEN)/cd/nested.iso: guests/debian/make-iso.sh $(B)/payload/guest.elf
 	@mkdir -p $(@D)
-	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf vmx
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf "vmx com1"
 
 .PHONY: xen-guests
 ## make xen-guests   Debian's Xen, of two suites, with dom0 and what its domUs start from

@@ -311,7 +311,7 @@ boot_server() {
 xen() {
 	local m xen
 	xen=$(cd "$root" && echo usr/lib/xen-*)
-	base insmod poweroff cat mkdir ln grep tail tr usleep brctl ifconfig umount wc
+	base insmod poweroff cat mkdir ln grep tail tr usleep brctl ifconfig umount wc dd head mv cp
 	put "$client" bin
 	for m in drivers/xen/{xen-evtchn,xen-privcmd,xen-gntdev,xen-gntalloc,xenfs/xenfs} net/llc/llc net/802/stp net/bridge/bridge \
 		drivers/net/xen-netback/xen-netback; do

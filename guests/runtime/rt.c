@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "cmdline.h"
 #include "cpu.h"
 #include "smp.h"
 
@@ -61,7 +62,7 @@ int memcmp(const void *a, const void *b, size_t n)
 
 static void console_init(void)
 {
-	use_e9 = inb(PORT_E9) == 0xe9;
+	use_e9 = !cmdline_flag("com1") && inb(PORT_E9) == 0xe9;
 	if (use_e9)
 		return;
 	outb(PORT_COM1 + 1, 0);
