@@ -1549,7 +1549,7 @@ test_the_machines_vtd_unit_does_what_the_specification_says() {
 # Debian's drivers of it, bare: the disk's DMA and interrupt, and the network card's.
 bare_linux_with_vtd() { # UNIT KERNEL INITRD COMMAND-LINE ARGS...
 	expect 0 run --bare --timeout 400 --memory 256M --machine-iommu "$1" --l1 "$2" --initrd "$3" \
-		--cmdline "$LINUX intel_iommu=on iommu=nopt intremap=on nolapic_timer tsc_early_khz=50000 $4" "${@:5}" &&
+		--cmdline "$LINUX intel_iommu=on iommu=nopt intremap=on $4" "${@:5}" &&
 		shows 'DMAR: IOMMU enabled' 'DMAR-IR: Enabled IRQ remapping in x2apic mode' 'dmar0: Using Queued invalidation' \
 			'Default domain type: Translated' 'PCI: MMCONFIG at .* reserved in E820' 'reboot: Power down' &&
 		shows_not 'DMAR:.*[Ff]ault|DMAR: DRHD: handling|BUG|Call Trace|QI queue|cannot be loaded'
@@ -2734,6 +2734,18 @@ test_a_bare_run_ends_by_its_machine_only() {
 		bare 15 'lie exit=7' --machine qemu && bare 0 'reset' --machine qemu
 }
 
+# By ACPI tables and CPUID: all CPUs, the rate of the TSC as it is, an end by S5 and by the reset register, on each machine.
+test_debian_on_the_bare_machine_sees_what_it_has() {
+	local run=(run --bare --memory 256M --timeout 500 --l1 "$B/debian/vmlinux")
+	expect 0 "${run[@]}" --machine bochs --cpus 4 --ips 100000000 --initrd "$B/debian/probe.cpio" --cmdline "$LINUX" &&
+		shows 'tsc: Detected 100.000 MHz processor' 'smp: Brought up 1 node, 4 CPUs' 'CPUs online: 0-3' 'ACPI: Using IOAPIC for interrupt routing' \
+			'hpet0: 3 comparators' 'ACPI: PM: Preparing to enter system sleep state S5' 'reboot: Power down' &&
+		shows_not 'BUG|Call Trace|WARNING|ACPI (BIOS )?Error|RSDP was not found' &&
+		expect 2 "${run[@]}" --machine bochs --initrd "$B/debian/l2.cpio" --cmdline "$LINUX quiet reboot=acpi" && shows 'L2: CPUs online: 0$' &&
+		expect 0 "${run[@]}" --machine qemu --cpus 2 --initrd "$B/debian/devices.cpio" --cmdline "$LINUX" &&
+		shows 'smp: Brought up 1 node, 2 CPUs' 'reboot: Power down' && shows_not 'BUG|Call Trace|ACPI (BIOS )?Error'
+}
+
 # Status 1 is also that of a guest that writes 0 to port 0xf4.
 test_a_bare_machine_that_fails_itself_is_not_taken_for_its_guest() {
 	bare 72 reset --machine qemu --machine-option=-nonsense &&
@@ -2797,6 +2809,7 @@ test_a_command_line_that_would_be_cut_is_refused() {
 
 test_options_that_would_be_ignored_are_refused() {
 	expect 64 run --bare --summary --l1 "$B/payload/power.elf" && one_line && shows 'summary does not go with --bare' &&
+		expect 64 run --bare --machine-cpus 4 --l1 "$B/payload/power.elf" && one_line && shows 'does not go with --bare: --cpus says' &&
 		expect 64 run --iso x.iso --explain && one_line && expect 64 run --firmware bios --l1 x && one_line &&
 		expect 66 run --machine bochs --machine-cpus 16 --l1 "$B/payload/power.elf" && one_line && shows 'has at most 15$'
 }

@@ -56,27 +56,30 @@ static void compare(const char *name, uint64_t told, uint64_t found)
 		print("rates: %s: no, %lu Hz are told, and it has %lu\n", name, told, found);
 }
 
+/* Where leaf 15H has the ratio only, software takes the base frequency for the TSC's. */
 int payload_main(void)
 {
 	uint32_t leaves = cpuid(0, 0).eax;
 	struct cpuid_regs tsc = cpuid(CPUID_LEAF_TSC, 0),
 			  mhz = cpuid(CPUID_LEAF_FREQUENCIES, 0);
-	uint64_t hz, base;
+	uint64_t base = leaves < CPUID_LEAF_FREQUENCIES ? 0 : (mhz.eax & 0xffff) * 1000000ull;
+	uint64_t crystal = tsc.ecx;
 	struct span s;
 
-	if (leaves < CPUID_LEAF_TSC || tsc.eax == 0 || tsc.ebx == 0 || tsc.ecx == 0) {
-		conf_skipped("rates", "leaf of CPUID that tells a crystal");
+	if (leaves < CPUID_LEAF_TSC || tsc.eax == 0 || tsc.ebx == 0 || crystal + base == 0) {
+		conf_skipped("rates", "leaf of CPUID that tells the TSC's");
 		return 0;
 	}
-	hz = (uint64_t)tsc.ecx * tsc.ebx / tsc.eax;
+	if (crystal == 0)
+		crystal = base * tsc.eax / tsc.ebx;
 	s = measure();
-	compare("TSC: the rate of leaf 15H", hz, s.tsc * PIT_CLOCK / PIT_COUNT);
-	compare("local APIC's timer: the crystal's rate", tsc.ecx,
+	compare("TSC: the rate of leaf 15H", crystal * tsc.ebx / tsc.eax,
+		s.tsc * PIT_CLOCK / PIT_COUNT);
+	compare("local APIC's timer: the crystal's rate", crystal,
 		s.timer * PIT_CLOCK / PIT_COUNT);
-	base = leaves < CPUID_LEAF_FREQUENCIES ? 0 : (mhz.eax & 0xffff) * 1000000ull;
 	if (base == 0)
 		conf_skipped("rates: base frequency", "leaf 16H");
 	else
-		compare("base frequency: the TSC's", base, hz);
+		compare("base frequency: the TSC's", base, s.tsc * PIT_CLOCK / PIT_COUNT);
 	return 0;
 }
