@@ -28,6 +28,7 @@
 #include "main.h"
 #include "main_int.h"
 #include "mm/node.h"
+#include "vm/denial.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
 
@@ -210,6 +211,11 @@ void mitigate_cpu(void)
 	step('m');
 }
 
+void denial_cpu(void)
+{
+	step('d');
+}
+
 void power_cpu_init(void)
 {
 	step('s');
@@ -339,7 +345,7 @@ static void a_cpu_waits_until_it_is_released_and_runs_vms(void **state)
 	cpu_count = 3; /* another one does not come: it is waited for, a second */
 	if (setjmp(end) == 0)
 		ap_main(1);
-	assert_string_equal(did, "pajtvMms");
+	assert_string_equal(did, "pajtvMmds");
 	assert_true(other.shared.usable);
 	assert_false(other.shared.parked);
 	assert_int_equal(warnings, 1);
