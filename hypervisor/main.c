@@ -179,7 +179,7 @@ static void off_find(void)
 	if (why == NULL)
 		off_take(&p);
 	else
-		log_warn("at-end=off: the machine will stand still at the end: %s", why);
+		log_warn("at-end=off: firmware does not tell how: %s", why);
 }
 
 void nestor_main(uint32_t magic, uint32_t block)

@@ -271,19 +271,27 @@ void smp_start(const struct smp_ids *used, const struct smp_ids *idle)
 
 /* ---- asking who is there ---- */
 
-/* Those that have told who they are, in order, the boot CPU first. */
-static unsigned told_count(void)
+/* How many have taken a place, as the trampoline counts them, the boot CPU among them. */
+static unsigned begun_to_tell(void)
+{
+	return at_most(__atomic_load_n(&ap_told, __ATOMIC_ACQUIRE), ap_told_limit);
+}
+
+/* Those that have told, behind the boot CPU's. Their number. */
+static unsigned take_told(uint32_t *ids)
 {
 	unsigned n = 1;
 
-	while (n < ap_told_limit && __atomic_load_n(&ap_ids[n], __ATOMIC_ACQUIRE) != UINT32_MAX)
-		n++;
+	for (unsigned i = 1; i < begun_to_tell(); i++) {
+		ids[n] = __atomic_load_n(&ap_ids[i], __ATOMIC_ACQUIRE);
+		n += ids[n] != UINT32_MAX;
+	}
 	return n;
 }
 
 unsigned smp_ask(uint32_t *ids, unsigned most)
 {
-	unsigned told = 1, quiet = 0;
+	unsigned told = 1, before, quiet = 0;
 	struct hpa page;
 
 	ids[0] = this_cpu()->apic_id;
@@ -294,12 +302,15 @@ unsigned smp_ask(uint32_t *ids, unsigned most)
 	apic_send_init_all_others();
 	tsc_delay_us(INIT_WAIT_US);
 	apic_send_startup_all_others((uint8_t)(page.v >> PAGE_SHIFT));
-	while (quiet < ANSWER_ROUNDS) {
+	/* SMM code may hold one up between its place and what it tells. */
+	while (quiet < (told < begun_to_tell() ? COMING_ROUNDS : ANSWER_ROUNDS)) {
 		tsc_delay_us(ANSWER_WAIT_US);
-		quiet = told == told_count() ? quiet + 1 : 0;
-		told = told_count();
+		before = told;
+		told = take_told(ids);
+		quiet = told == before ? quiet + 1 : 0;
 	}
-	for (unsigned i = 1; i < told; i++)
-		ids[i] = ap_ids[i];
+	if (told < begun_to_tell())
+		log_warn("CPUs that have begun and not told who they are: %u: they stay off",
+			begun_to_tell() - told);
 	return told;
 }

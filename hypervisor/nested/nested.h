@@ -267,7 +267,8 @@ void nested_block_nmis_again(uint64_t qualification);
 /*
  * #AC met the guest of the current VMCS, of whatever level, on a processor that raises it for
  * split locks: is it for one? A guest's own needs CPL 3, CR0.AM and EFLAGS.AC (SDM vol. 3A,
- * 6.15 "Interrupt 17"); where all are set, what is split is unaligned, too, and the guest's.
+ * 6.15 "Interrupt 17"); where all are set, what is split is unaligned, too, and the guest's,
+ * but for accesses to descriptors, whose alignment no processor checks otherwise.
  */
 bool nested_ac_of_split_lock(void);
 

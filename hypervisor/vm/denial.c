@@ -179,7 +179,8 @@ void denial_enter_cpu(const struct vcpu *vcpu)
 
 /*
  * Before the instruction, or in the midst of a delivery. It is begun again with the bit clear,
- * which is set again behind the next exit; and that comes soon. Steps by the monitor trap flag
+ * which is set again behind the next exit; and that comes soon: what is paid for is a window of
+ * some locks. Steps by the monitor trap flag
  * would need the guest's level to be told apart, and are L1's for its L2.
  */
 void handle_split_lock(struct vcpu *vcpu)
@@ -190,6 +191,27 @@ void handle_split_lock(struct vcpu *vcpu)
 	vcpu_defer(vcpu, EVENT_LOCKS);
 	denial_enter_cpu(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER | EVENT_YIELD);
+}
+
+/*
+ * An interrupt that is delivered on the entry that was paid for would take it away: its handler
+ * exits, and the lock has to be paid for again, for ever if a timer is as fast as the rate.
+ */
+uint32_t denial_hold_back(struct vcpu *vcpu, uint32_t events)
+{
+	uint32_t held = vcpu->deferred & EVENT_LOCKS ? events & (EVENT_IRQ | EVENT_NMI) : 0;
+
+	vcpu->starved_events |= held;
+	return events & ~held;
+}
+
+uint32_t denial_window_over(struct vcpu *vcpu)
+{
+	uint32_t held = vcpu->starved_events;
+
+	denial_enter_cpu(vcpu);
+	vcpu->starved_events = 0;
+	return held | EVENT_TIMER; /* the deadline was sooner */
 }
 
 void denial_report(const struct vm *vm)

@@ -37,6 +37,14 @@ void denial_bus_locked(struct vcpu *vcpu);
 /* Whether the vCPU, whose slow_until is not 0, has to wait on: then until that. */
 bool denial_holds(struct vcpu *vcpu);
 
+/*
+ * Of events (enum vcpu_event) those that are handled now: interrupts and NMIs wait while the
+ * vCPU goes to execute a split lock, until its next exit, in DENIAL_WINDOW at the latest.
+ */
+uint32_t denial_hold_back(struct vcpu *vcpu, uint32_t events);
+/* EVENT_LOCKS: that exit has come. Events that have to be handled now. */
+uint32_t denial_window_over(struct vcpu *vcpu);
+
 /* The VM has ended: logs how often it has locked the bus, if it has. */
 void denial_report(const struct vm *vm);
 

@@ -407,12 +407,12 @@ static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32
 		manage_vcpu(vcpu);
 	if (events & EVENT_DEBUG)
 		debugger_look(vcpu);
-	if (events & EVENT_LOCKS) {
-		denial_enter_cpu(vcpu);
-		events |= EVENT_TIMER; /* the deadline was sooner */
-	}
+	if (events & EVENT_LOCKS)
+		events |= denial_window_over(vcpu);
 	events = park(vcpu, events);
-	return events != 0 && stands_still(vcpu) ? feed(vcpu, events) : events;
+	if (events != 0 && stands_still(vcpu))
+		events = feed(vcpu, events);
+	return denial_hold_back(vcpu, events);
 }
 
 static void process_seldom(struct vcpu *vcpu, uint32_t events)
@@ -427,7 +427,8 @@ static void process_seldom(struct vcpu *vcpu, uint32_t events)
 
 static void process(struct vcpu *vcpu, uint32_t events)
 {
-	if (events & RARE_EVENTS || vcpu->paused || stands_still(vcpu)) {
+	if (events & RARE_EVENTS || vcpu->paused || stands_still(vcpu) ||
+		vcpu->deferred & EVENT_LOCKS) {
 		events = process_rare(vcpu, events);
 		if (events == 0)
 			return;

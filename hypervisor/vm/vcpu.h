@@ -181,7 +181,7 @@ struct vcpu {
 	uint32_t events; /* enum vcpu_event */
 	/* enum vcpu_event to post after the next exit: at once, but for EVENTS_PATIENT */
 	uint32_t deferred;
-	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */
+	uint32_t starved_events; /* enum vcpu_event: until it has memory, or a lock is over */
 	bool defers;             /* deferred is not 0: what each exit looks at */
 	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
 	bool init_latched;       /* INIT arrived in VMX root operation: blocked there */

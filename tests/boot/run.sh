@@ -1723,7 +1723,7 @@ test_the_machine_can_be_reset_at_the_end() {
 
 # Whether it can be switched off its tables say: those of a BIOS do, and without any a warning tells it at the start.
 test_the_start_tells_whether_the_machine_can_be_switched_off() {
-	local warning='at-end=off: the machine will stand still at the end: there is no ACPI table FADT'
+	local warning='at-end=off: firmware does not tell how: there is no ACPI table FADT'
 	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option at-end=off && shows "$warning" || return 1
 	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option at-end=off -o "$out.iso" &&
 		expect 1 run --iso "$out.iso" --machine bochs --machine-memory 512M --timeout 120 && rm -f "$out.iso" && shows 'hello: VT-x offered' && shows_not 'at-end=off'

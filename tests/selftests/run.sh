@@ -77,12 +77,12 @@ while IFS= read -r row; do
 	[ $# = 0 ] || [[ " $* " == *" ${word%%[:@]*} "* ]] || [[ " $* " == *" $word "* ]] || continue
 	[ $# -gt 0 ] || [ "$(field 2)" != long ] || continue
 	[[ $word == *@* ]] || word=$word@
-	tests[${word#*@}]+=" ${word%@*}"
+	tests[kvm:${word#*@}]+=" ${word%@*}" # no key of theirs is empty
 done < <(rows)
 for parameters in "${!tests[@]}"; do
 	read -r -a left <<<"${tests[$parameters]}"
 	while [ ${#left[@]} -gt 0 ]; do
-		run_machine "$parameters"
+		run_machine "${parameters#kvm:}"
 	done
 done
 passed=0 failed=0

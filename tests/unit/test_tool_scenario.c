@@ -511,17 +511,17 @@ static void options_of_l0_are_checked_and_come_last_in_its_line(void **state)
 	expect_usage("nestor|image|--l1|k|--l0-option|machine=acpi",
 		"--l0-option: 'machine=acpi' is not allowed: machine must be one of none, ");
 	expect_usage("nestor|run|--l1|k|--l0-option|epoch=now", "epoch must be a number");
-	expect_usage(
-		"nestor|run|--iso|k|--l0-option|epoch=1", "--l0-option does not go with --iso");
+	expect_usage("nestor|run|--iso|k|--l0-option|epoch=1", "option does not go with --iso");
 	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--log-level|debug|--l0-option|"
 					  "epoch=12345 mux=off log=error"),
 		0);
-	assert_int_equal(o->scenario.l0.log, LOG_DEBUG);
 	l0 = o->scenario.l0;
-	l0.mux = true;
-	l0.ram_zeroed = true;
+	assert_int_equal(l0.log, LOG_DEBUG);
+	l0.mux = l0.ram_zeroed = true;
 	assert_string_equal(
 		command_l0_line(&arena, o, &l0), "log=error ram=zeroed epoch=12345");
+	(void)parse_options(o, "nestor|run|--l1|k|--l0-option|epoch=1|--l0-option|mux=off");
+	assert_string_equal(command_l0_line(&arena, o, &o->scenario.l0), "epoch=1");
 }
 
 static void help_is_found_in_every_form(void **state)

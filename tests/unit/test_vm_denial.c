@@ -346,12 +346,12 @@ static void a_cpu_that_cannot_is_left_alone(void **state)
 }
 
 /* What vm/exit.c and vm/events.c do with what was deferred, at the next exit. */
-static void next_exit(struct vcpu *of)
+static uint32_t next_exit(struct vcpu *of)
 {
 	assert_true(of->deferred == EVENT_LOCKS && of->defers);
 	of->deferred = 0;
 	of->defers = false;
-	denial_enter_cpu(of);
+	return denial_window_over(of);
 }
 
 static void a_guest_gets_past_its_split_lock_and_the_next_one_raises_again(void **state)
@@ -365,7 +365,7 @@ static void a_guest_gets_past_its_split_lock_and_the_next_one_raises_again(void 
 		assert_false(raises());
 		assert_int_equal(did.redeliveries, i);
 		assert_int_equal(did.posted, EVENT_TIMER | EVENT_YIELD);
-		next_exit(&vcpu);
+		assert_int_equal(next_exit(&vcpu), EVENT_TIMER);
 	}
 	assert_true(raises());
 	assert_int_equal(vm.locks.count, 3);
@@ -393,7 +393,7 @@ static void another_vcpu_on_the_cpu_raises(void **state)
 	denial_cpu();
 	denial_enter_cpu(&vcpu); /* it has moved */
 	assert_false(raises());
-	next_exit(&vcpu);
+	(void)next_exit(&vcpu);
 	assert_true(raises());
 	assert_true(here & AC);
 }
@@ -415,12 +415,65 @@ static void split_locks_have_the_rate_of_bus_locks(void **state)
 			handle_split_lock(&vcpu);
 		} else {
 			locks++;
-			next_exit(&vcpu);
+			(void)next_exit(&vcpu);
 		}
 		hw_now += 5000;
 	}
 	assert_in_range(locks, RATE - 2, RATE + BURST + 2);
 	assert_int_equal(did.blocked, 0);
+}
+
+/*
+ * A timer as fast as the rate: its interrupt would be taken on the entry for the lock, and its
+ * handler exits before the lock is executed.
+ */
+static void a_tick_does_not_take_the_lock_away(void **state)
+{
+	uint64_t end = hw_now + 10 * SECOND, period = SECOND / RATE;
+	uint64_t tick = hw_now + period / 2;
+	unsigned locks = 0, ticks = 0;
+	uint32_t events = 0;
+
+	(void)state;
+	denial_init(false);
+	denial_cpu();
+	for (; hw_now < end; hw_now += 5000) {
+		if (tick <= hw_now) {
+			events |= EVENT_IRQ;
+			tick += period;
+		}
+		if (vcpu.slow_until != 0 && denial_holds(&vcpu))
+			continue;
+		if (denial_hold_back(&vcpu, events) & EVENT_IRQ) {
+			ticks++;
+			events = 0;
+			if (!raises())
+				events = next_exit(&vcpu) & EVENT_IRQ;
+			continue;
+		}
+		events = 0;
+		if (raises()) {
+			handle_split_lock(&vcpu);
+			continue;
+		}
+		locks++;
+		events = next_exit(&vcpu) & EVENT_IRQ;
+	}
+	assert_in_range(locks, 10 * RATE - 100, 10 * RATE + BURST);
+	assert_in_range(ticks, 10 * RATE - 100, 10 * RATE);
+}
+
+static void only_interrupts_and_nmis_wait_for_a_lock(void **state)
+{
+	const uint32_t all = EVENT_IRQ | EVENT_NMI | EVENT_INIT | EVENT_STOP | EVENT_TIMER;
+
+	(void)state;
+	assert_int_equal(denial_hold_back(&vcpu, all), all);
+	vcpu.deferred = EVENT_LOCKS;
+	vcpu.defers = true;
+	assert_int_equal(denial_hold_back(&vcpu, all), EVENT_INIT | EVENT_STOP | EVENT_TIMER);
+	assert_int_equal(next_exit(&vcpu), EVENT_IRQ | EVENT_NMI | EVENT_TIMER);
+	assert_int_equal(vcpu.starved_events, 0);
 }
 
 #define T(test) cmocka_unit_test_setup(test, setup)
@@ -441,6 +494,8 @@ int main(void)
 		T(a_cpu_that_cannot_is_left_alone),
 		T(a_guest_gets_past_its_split_lock_and_the_next_one_raises_again),
 		T(another_vcpu_on_the_cpu_raises),
+		T(a_tick_does_not_take_the_lock_away),
+		T(only_interrupts_and_nmis_wait_for_a_lock),
 		T(split_locks_have_the_rate_of_bus_locks),
 	};
 

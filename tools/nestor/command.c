@@ -219,6 +219,10 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		object = &p->o->scenario;
 		break;
 	case TO_TOOL:
+		/* Words add up: who names one more loses none. */
+		if (strcmp(o->setting, "l0-option") == 0 && p->o->l0_option)
+			value = arena_format(p->a, "%s %s", p->o->l0_option, value);
+		break;
 	case TO_FLAG:
 		break;
 	}

@@ -107,7 +107,7 @@ static const char run_help_end[] =
 	"  --summary           print figures at the end of the run, as tables\n"
 	"  --stats FILE        figures at the end of the run go there, for programs\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
-	"  --l0-option TEXT    more of Nestor's command line\n"
+	"  --l0-option TEXT    more of Nestor's command line; several add up\n"
 	"  --firmware bios|uefi  what boots --iso; uefi only on QEMU; default: bios\n"
 	"  --profile NAME      each instruction of Nestor, by function, goes to NAME.folded, and\n"
 	"                      to NAME.svg as a flame graph; on the emulated machine\n"
@@ -164,7 +164,7 @@ static const char image_help[] =
 	"\n"
 	"  -o, --output FILE   the image to make, or DIR/\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
-	"  --l0-option TEXT    more of Nestor's command line\n"
+	"  --l0-option TEXT    more of Nestor's command line; several add up\n"
 	"  --log-level error|warn|info|debug\n"
 	"  --verbose           show what the tools used for it say\n"
 	"\n";
