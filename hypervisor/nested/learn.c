@@ -221,36 +221,51 @@ void learn_forget(struct nested *n, struct nvmcs *v)
 
 /* ---- copies ---- */
 
+/* What L1 has written in the shadow VMCS. */
+struct learn_written {
+	uint32_t flags; /* of the fields */
+	unsigned rares; /* of them, those that VMCS02 has: */
+	uint8_t rare[FID_COUNT];
+};
+
+/* Seldom called: the loop over what is open is what each entry pays for. */
+__attribute__((noinline)) static void take(
+	struct nvmcs *v, enum vmcs_fid fid, uint64_t written, struct learn_written *w)
+{
+	const struct vmcs_field *row = &vmcs_fields[fid];
+	uint64_t value = written & vmcs_value_mask(row->encoding); /* see copy_from_shadow */
+
+	if (value != written)
+		seam_vmwrite(fid, value);
+	if (value == v->f[fid])
+		return;
+	v->f[fid] = value;
+	w->flags |= row->flags;
+	if (v->rare_in_02 && row->group == GROUP_RARE)
+		w->rare[w->rares++] = (uint8_t)fid;
+	else
+		v->dirty |= row->group;
+}
+
 uint32_t learn_from_shadow(struct nested *n, struct nvmcs *v)
 {
 	const struct nested_habit *h = &v->habit;
-	uint8_t rare[FID_COUNT];
-	unsigned rares = 0;
-	uint32_t changed = 0;
+	const uint8_t *const end = h->write + h->write_count;
+	struct learn_written w;
 
-	for (const uint8_t *p = h->write; p < h->write + h->write_count; p++) {
-		enum vmcs_fid fid = (enum vmcs_fid) * p;
-		uint64_t written = seam_vmread(fid), value = written;
+	w.flags = w.rares = 0;
+	for (const uint8_t *p = h->write; p != end; p++) {
+		const size_t fid = *p;
+		uint64_t written = seam_vmread((enum vmcs_fid)fid);
 
-		if (value == v->f[fid])
-			continue;
-		value &= vmcs_value_mask(vmcs_fields[fid].encoding); /* see copy_from_shadow */
-		if (value != written)
-			seam_vmwrite(fid, value);
-		if (value == v->f[fid])
-			continue;
-		v->f[fid] = value;
-		changed |= vmcs_fields[fid].flags;
-		if (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE)
-			rare[rares++] = (uint8_t)fid;
-		else
-			v->dirty |= vmcs_fields[fid].group;
+		if (__builtin_expect(written != v->f[fid], 0))
+			take(v, (enum vmcs_fid)fid, written, &w);
 	}
-	if (rares)
+	if (w.rares)
 		seam_use_vmcs02(n, v);
-	for (const uint8_t *p = rare; p < rare + rares; p++)
-		seam_vmwrite((enum vmcs_fid) * p, v->f[*p]);
-	return changed & CHECKED;
+	for (unsigned i = 0; i < w.rares; i++)
+		seam_vmwrite((enum vmcs_fid)w.rare[i], v->f[w.rare[i]]);
+	return w.flags & CHECKED;
 }
 
 uint32_t learn_at_entry(struct nested *n, struct nvmcs *v)
@@ -266,17 +281,20 @@ uint32_t learn_at_entry(struct nested *n, struct nvmcs *v)
 void learn_at_exit(struct nested *n, struct nvmcs *v)
 {
 	const struct nested_habit *h = &v->habit;
+	const uint8_t *const rare_end = h->rare + h->rare_count;
 	uint8_t changed[FID_COUNT];
 	unsigned count = 0;
 	const uint8_t *p;
 
 	/* What is open there is as in f: most exits change none of it. */
-	for (p = h->rare; p < h->rare + h->rare_count; p++) {
-		uint64_t before = v->f[*p];
+	for (p = h->rare; p != rare_end; p++) {
+		const size_t fid = *p;
+		uint64_t value = seam_vmread((enum vmcs_fid)fid);
 
-		seam_vmread_to((enum vmcs_fid) * p, &v->f[*p]);
-		if (v->f[*p] != before)
-			changed[count++] = *p;
+		if (__builtin_expect(value == v->f[fid], 1))
+			continue;
+		v->f[fid] = value;
+		changed[count++] = (uint8_t)fid;
 	}
 	seam_use_shadow(n, v);
 	for (p = changed; p < changed + count; p++)

@@ -10,12 +10,19 @@ struct msr_entry {
 	uint64_t value;
 };
 
+#define LIST_UNIT 512u
+
 /* A.6: 512 * (bits 27:25 of IA32_VMX_MISC + 1) entries at most; what exceeds it fails. */
 static uint32_t list_limit(const struct nested *n)
 {
 	uint64_t misc = caps_msr(&n->vm->caps, MSR_VMX_MISC);
 
-	return 512 * (uint32_t)(((misc >> MISC_MSR_LIST_SHIFT) & 7) + 1);
+	return LIST_UNIT * (uint32_t)(((misc >> MISC_MSR_LIST_SHIFT) & 7) + 1);
+}
+
+static bool is_beyond(const struct nested *n, uint32_t i)
+{
+	return i >= LIST_UNIT && i >= list_limit(n);
 }
 
 /* An entry, of which e was read as far as that went, cannot be loaded or stored. */
@@ -69,14 +76,13 @@ static bool load_entry(struct nested *n, struct gpa_l1 at, uint32_t i)
 /* Loads a list; 0, or the 1-based number of the entry that cannot be loaded. */
 static uint32_t load_list(struct nested *n, uint64_t gpa, uint32_t count)
 {
-	uint32_t limit = list_limit(n);
-
 	for (uint32_t i = 0; i < count; i++) {
 		struct gpa_l1 at = {gpa + i * sizeof(struct msr_entry)};
+		bool beyond = is_beyond(n, i);
 
-		if (i >= limit)
+		if (beyond)
 			refuse_entry(n, DENIAL_LIST_TOO_LONG, i, &(struct msr_entry){0});
-		if (i >= limit || !load_entry(n, at, i))
+		if (beyond || !load_entry(n, at, i))
 			return i + 1;
 	}
 	return 0;
@@ -130,14 +136,14 @@ static bool store_entry(struct nested *n, uint64_t at, uint32_t i)
 bool msrlist_exit_store(struct nested *n, const struct nvmcs *v)
 {
 	uint32_t count = (uint32_t)v->f[FID_EXIT_MSR_STORE_COUNT];
-	uint32_t limit = list_limit(n);
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t at = v->f[FID_EXIT_MSR_STORE_ADDR] + i * sizeof(struct msr_entry);
+		bool beyond = is_beyond(n, i);
 
-		if (i >= limit)
+		if (beyond)
 			refuse_entry(n, DENIAL_LIST_TOO_LONG, i, &(struct msr_entry){0});
-		if (i >= limit || !store_entry(n, at, i))
+		if (beyond || !store_entry(n, at, i))
 			return false;
 	}
 	return true;

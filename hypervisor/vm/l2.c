@@ -17,15 +17,24 @@ static __attribute__((noinline)) void finish(struct vcpu *vcpu)
 }
 
 /*
+ * Does VMCS02 have an interrupt window for L0? One that L1 asks for is not: there is none of
+ * L0's beside it while interrupts of L1 end L2 (see nested_who_takes).
+ */
+static bool has_own_window(const struct nvmcs *v)
+{
+	return v->proc_02 & PROC_INTR_WINDOW && !(v->f[FID_PROC_CONTROLS] & PROC_INTR_WINDOW &&
+							v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING);
+}
+
+/*
  * L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran
  * with; for an L2 that rested nobody opened a window.
  */
 static void left(struct vcpu *vcpu, bool rested)
 {
-	const struct nested *n = &vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
-	if (rested || n->cur->proc_02 & PROC_INTR_WINDOW ||
+	if (rested || has_own_window(vcpu->nested.cur) ||
 		(vm->apicv.on && platform_apic_changed(vm->platform, vcpu->index)))
 		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->at_exit_to_l1 != 0)

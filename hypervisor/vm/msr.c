@@ -151,27 +151,35 @@ static bool has_tsc_adjust(const struct vcpu *vcpu)
 	return cpuid_offers(vcpu, CPUID_TSC_ADJUST);
 }
 
+/* Those that MSR lists of entries and exits have most: all are registers, or have a rule. */
+static bool is_amd64_msr(uint32_t msr)
+{
+	return msr >> 24 == 0xc0;
+}
+
 bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	uint64_t *mtrr;
 
-	if (msr == MSR_TSC_DEADLINE)
-		return vcpu_rdmsr_deadline(vcpu, value);
-	if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
-		*value = vcpu->tsc_adjust;
-		return true;
+	if (!is_amd64_msr(msr)) {
+		if (msr == MSR_TSC_DEADLINE)
+			return vcpu_rdmsr_deadline(vcpu, value);
+		if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
+			*value = vcpu->tsc_adjust;
+			return true;
+		}
+		if (is_platform_msr(msr))
+			return platform_rdmsr(vcpu->vm->platform, vcpu->index, msr, value);
+		if (is_vmx_msr(msr))
+			return rdmsr_vmx(vcpu, msr, value);
+		mtrr = mtrr_slot(vcpu->mtrr, msr);
+		if (mtrr != NULL) {
+			*value = *mtrr;
+			return true;
+		}
+		if (cet_owns(vcpu, msr))
+			return cet_rdmsr(vcpu, msr, value);
 	}
-	if (is_platform_msr(msr))
-		return platform_rdmsr(vcpu->vm->platform, vcpu->index, msr, value);
-	if (is_vmx_msr(msr))
-		return rdmsr_vmx(vcpu, msr, value);
-	mtrr = mtrr_slot(vcpu->mtrr, msr);
-	if (mtrr != NULL) {
-		*value = *mtrr;
-		return true;
-	}
-	if (cet_owns(vcpu, msr))
-		return cet_rdmsr(vcpu, msr, value);
 	return rdmsr_rule(vcpu, msr, value);
 }
 
@@ -210,23 +218,25 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t *mtrr;
 
-	if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
-		vcpu_set_tsc_adjust(vcpu, value);
-		return true;
+	if (!is_amd64_msr(msr)) {
+		if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
+			vcpu_set_tsc_adjust(vcpu, value);
+			return true;
+		}
+		if (is_platform_msr(msr))
+			return wrmsr_platform(vcpu, msr, value);
+		if (is_vmx_msr(msr))
+			return vcpu->vm->config.vmx && nested_wrmsr(&vcpu->nested, msr, value);
+		mtrr = mtrr_slot(vcpu->mtrr, msr);
+		if (mtrr != NULL) {
+			if (!mtrr_valid(msr, value, vmx_caps.maxphyaddr))
+				return false;
+			*mtrr = value;
+			return true;
+		}
+		if (cet_owns(vcpu, msr))
+			return cet_wrmsr(vcpu, msr, value);
 	}
-	if (is_platform_msr(msr))
-		return wrmsr_platform(vcpu, msr, value);
-	if (is_vmx_msr(msr))
-		return vcpu->vm->config.vmx && nested_wrmsr(&vcpu->nested, msr, value);
-	mtrr = mtrr_slot(vcpu->mtrr, msr);
-	if (mtrr != NULL) {
-		if (!mtrr_valid(msr, value, vmx_caps.maxphyaddr))
-			return false;
-		*mtrr = value;
-		return true;
-	}
-	if (cet_owns(vcpu, msr))
-		return cet_wrmsr(vcpu, msr, value);
 	return wrmsr_rule(vcpu, msr, value);
 }
 
