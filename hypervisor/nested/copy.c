@@ -23,6 +23,17 @@
 #define CHK_H              FIELD_CHK_H
 #define CHK_G              FIELD_CHK_G
 
+/*
+ * For lists that look up each field: the set in registers, which VMREADs and VMWRITEs leave
+ * alone, and no jump for a field that is there. Most are.
+ */
+#define FIELDS_IN_HARDWARE(n)                                                             \
+	const uint64_t there[NESTED_FIELD_SET] = {                                        \
+		(n)->vm->in_hardware[0], (n)->vm->in_hardware[1], (n)->vm->in_hardware[2]}
+#define IS_THERE(fid) __builtin_expect((there[(fid) / 64] & BIT64((fid) % 64)) != 0, 1)
+
+_Static_assert(NESTED_FIELD_SET == 3, "the words of FIELDS_IN_HARDWARE");
+
 #define CHECKED (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
 /* ---- VMCS02, which is current ---- */
@@ -45,10 +56,12 @@ void copy_hot_to_02(const struct nvmcs *v)
 
 void copy_rare_from_02(const struct nested *n, struct nvmcs *v)
 {
+	FIELDS_IN_HARDWARE(n);
+
 #define F(name, enc, exists, group, flags)               \
 	if (GROUP_##group == GROUP_RARE) {               \
 		const enum vmcs_fid fid = FID_##name;    \
-		if (field_in_hardware(n, fid))           \
+		if (IS_THERE(fid))                       \
 			seam_vmread_to(fid, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -56,10 +69,12 @@ void copy_rare_from_02(const struct nested *n, struct nvmcs *v)
 
 void copy_rare_to_02(const struct nested *n, const struct nvmcs *v)
 {
+	FIELDS_IN_HARDWARE(n);
+
 #define F(name, enc, exists, group, flags)            \
 	if (GROUP_##group == GROUP_RARE) {            \
 		const enum vmcs_fid fid = FID_##name; \
-		if (field_in_hardware(n, fid))        \
+		if (IS_THERE(fid))                    \
 			seam_vmwrite(fid, v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -126,11 +141,13 @@ void copy_exit_to_shadow(struct nested *n, const struct nvmcs *v)
 
 void copy_all_to_shadow(struct nested *n, const struct nvmcs *v)
 {
+	FIELDS_IN_HARDWARE(n);
+
 	seam_use_shadow(n, v);
 #define F(name, enc, exists, group, flags)            \
 	{                                             \
 		const enum vmcs_fid fid = FID_##name; \
-		if (field_in_hardware(n, fid))        \
+		if (IS_THERE(fid))                    \
 			seam_vmwrite(fid, v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -138,11 +155,13 @@ void copy_all_to_shadow(struct nested *n, const struct nvmcs *v)
 
 void copy_all_from_shadow(struct nested *n, struct nvmcs *v)
 {
+	FIELDS_IN_HARDWARE(n);
+
 	seam_use_shadow(n, v);
 #define F(name, enc, exists, group, flags)               \
 	{                                                \
 		const enum vmcs_fid fid = FID_##name;    \
-		if (field_in_hardware(n, fid))           \
+		if (IS_THERE(fid))                       \
 			seam_vmread_to(fid, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
