@@ -27,8 +27,8 @@
  * For lists that look up each field: the set in registers, which VMREADs and VMWRITEs leave
  * alone, and no jump for a field that is there. Most are.
  */
-#define FIELDS_IN_HARDWARE(n)                                                             \
-	const uint64_t there[NESTED_FIELD_SET] = {                                        \
+#define FIELDS_IN_HARDWARE(n)                      \
+	const uint64_t there[NESTED_FIELD_SET] = { \
 		(n)->vm->in_hardware[0], (n)->vm->in_hardware[1], (n)->vm->in_hardware[2]}
 #define IS_THERE(fid) __builtin_expect((there[(fid) / 64] & BIT64((fid) % 64)) != 0, 1)
 

@@ -22,8 +22,9 @@ static __attribute__((noinline)) void finish(struct vcpu *vcpu)
  */
 static bool has_own_window(const struct nvmcs *v)
 {
-	return v->proc_02 & PROC_INTR_WINDOW && !(v->f[FID_PROC_CONTROLS] & PROC_INTR_WINDOW &&
-							v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING);
+	return v->proc_02 & PROC_INTR_WINDOW &&
+	       !(v->f[FID_PROC_CONTROLS] & PROC_INTR_WINDOW &&
+		       v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING);
 }
 
 /*
