@@ -10,9 +10,9 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -Itests/vtd/rt -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
-	apic.o smp.o levels.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
+	apic.o smp.o levels.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/,spec/vmcs.o spec/feature_names.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
-	cmdline.o apic.o smp.o ap32.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/32/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
+	cmdline.o apic.o smp.o ap32.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/32/,spec/vmcs.o spec/feature_names.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c tests/vtd/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))

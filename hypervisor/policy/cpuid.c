@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "spec/addr.h"
+#include "spec/cpu_features.h"
 #include "spec/regs.h"
 
 #define XSAVE_LEGACY 576u /* legacy region and header */
@@ -109,11 +110,15 @@ static void put(struct cpuid_leaves *l, enum cpuid_field field, uint32_t value)
 	put_bits(l, field, value << cpuid_places[field].low);
 }
 
+static bool has_xsave(const struct cpuid_leaves *machine)
+{
+	return get_bits(machine, CPUID_XSAVE) && machine->basic[0].eax >= CPUID_LEAF_XSAVE;
+}
+
 static void apply_rules(
 	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
 {
-	bool xsave =
-		get_bits(machine, CPUID_XSAVE) && machine->basic[0].eax >= CPUID_LEAF_XSAVE;
+	bool xsave = has_xsave(machine);
 	const bool met[] = {[IF_ALWAYS] = true,
 		[IF_VMX] = c->vmx,
 		[IF_SMP] = c->package > 1,
@@ -136,6 +141,31 @@ static void apply_rules(
 		if (rules[i].kind == RULE_SET)
 			put(&t->l, field, rules[i].value);
 	}
+}
+
+static const struct {
+	uint8_t feature; /* enum cpu_feature */
+	uint8_t field;   /* enum cpuid_field: a flag that it is */
+} feature_flags[] = {
+#define FEATURE(id, name, needs)
+#define FLAG(id, flag) {CPU_FEATURE_##id, CPUID_##flag},
+#define STAYS(flag)
+#define GROUP(name, features)
+#define PRESET(name, features)
+#include "spec/cpu_features.def"
+};
+
+/* What the VM is not to see. Widths of addresses are those of a processor without it. */
+static void hide_features(struct cpuid_table *t, uint64_t wanted)
+{
+	uint64_t seen = features_with_needs(&cpu_feature_family, wanted);
+
+	for (size_t i = 0; i < sizeof(feature_flags) / sizeof(feature_flags[0]); i++)
+		if (!(seen >> feature_flags[i].feature & 1))
+			put(&t->l, (enum cpuid_field)feature_flags[i].field, 0);
+	if (!cpuid_policy_has(t, CPUID_LA57) &&
+		cpuid_leaves_get(&t->l, CPUID_LINEAR_BITS) > LINEAR_BITS)
+		put(&t->l, CPUID_LINEAR_BITS, LINEAR_BITS);
 }
 
 static unsigned log2_up(unsigned n)
@@ -237,6 +267,29 @@ static void build_xss(struct cpuid_table *t, const struct cpuid_leaves *machine)
 			t->l.leafd[i] = machine->leafd[i];
 }
 
+/* State of what is not to be seen is not offered, either. */
+static uint64_t seen_xcr0(const struct cpuid_table *t)
+{
+	uint64_t hidden = 0;
+
+	if (!cpuid_policy_has(t, CPUID_AVX))
+		hidden |= XCR0_AVX;
+	if (!cpuid_policy_has(t, CPUID_AVX512F))
+		hidden |= XCR0_AVX512;
+	if (!cpuid_policy_has(t, CPUID_PKU))
+		hidden |= XCR0_PKRU;
+	return ~hidden;
+}
+
+uint64_t cpuid_policy_xcr0(const struct cpuid_leaves *machine)
+{
+	const struct cpuid_leaf *m = &machine->leafd[0];
+
+	if (!has_xsave(machine))
+		return XCR0_X87;
+	return (m->eax | (uint64_t)m->edx << 32) & CPUID_XCR0_OFFERED;
+}
+
 static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machine)
 {
 	struct cpuid_leaf m = machine->leafd[0];
@@ -245,7 +298,7 @@ static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machin
 	t->xcr0_mask = 1;
 	if (!cpuid_policy_has(t, CPUID_XSAVE))
 		return;
-	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & CPUID_XCR0_OFFERED;
+	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & CPUID_XCR0_OFFERED & seen_xcr0(t);
 	d[0].eax = (uint32_t)t->xcr0_mask;
 	d[0].ecx = XSAVE_LEGACY;
 	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {
@@ -279,6 +332,7 @@ void cpuid_policy_build(
 	/* "NestorNestor" in EBX, ECX, EDX */
 	t->hv0 = (struct cpuid_leaf){CPUID_HV_MAX, 0x7473654e, 0x654e726f, 0x726f7473};
 	apply_rules(t, machine, c);
+	hide_features(t, c->features);
 	put(&t->l, CPUID_FEATURE_SUBLEAVES,
 		get_bits(machine, CPUID_FEATURE_SUBLEAVES) < CPUID_LEAF7
 			? get_bits(machine, CPUID_FEATURE_SUBLEAVES)

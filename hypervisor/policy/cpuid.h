@@ -48,11 +48,15 @@ struct cpuid_config {
 	bool user_wait;
 	bool cet; /* VM entries load a guest's state of it */
 	bool fast_strings;
+	uint64_t features; /* of 1 << enum cpu_feature: what it sees at most */
 };
 
 /* machine: what CPUID answers on the machine; zero where it does not have the leaf. */
 void cpuid_policy_build(struct cpuid_table *t, const struct cpuid_leaves *machine,
 	const struct cpuid_config *c);
+
+/* Bits of XCR0 that a vCPU is offered which sees all that the machine has. */
+uint64_t cpuid_policy_xcr0(const struct cpuid_leaves *machine);
 
 /* The parts that follow CR4 (OSXSAVE, PKE), XCR0 and IA32_XSS. */
 void cpuid_policy_update(struct cpuid_table *t, uint64_t cr4, uint64_t xcr0, uint64_t xss);

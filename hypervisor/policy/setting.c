@@ -11,7 +11,6 @@
 #include "policy/serial_config.h"
 #include "spec/net.h"
 #include "spec/pci.h"
-#include "spec/vmx_features.h"
 
 bool refusal_set(struct refusal *r, struct text where, const char *format, ...)
 {
@@ -62,7 +61,7 @@ static struct cpu_set *cpus_of(const struct setting *s, const void *object)
 
 static uint64_t initial_value(const struct setting *s)
 {
-	return s->kind == SETTING_FEATURES ? caps_features_default() : s->initial;
+	return s->kind == SETTING_FEATURES ? features_default(s->family) : s->initial;
 }
 
 void settings_init(const struct setting *table, void *object)
@@ -312,13 +311,13 @@ static bool parse_features(
 {
 	size_t bad, bad_len, n;
 
-	if (caps_features_parse(v.s, v.len, mask, &bad, &bad_len))
+	if (features_parse(s->family, v.s, v.len, mask, &bad, &bad_len))
 		return true;
 	setting_describe(s, must, size);
 	n = text_of(must, size).len;
 	n += fmt(must + n, size - n, "; '%.*s' is not one of ",
 		(int)(bad_len < 40 ? bad_len : 40), v.s + bad);
-	caps_features_list(must + n, size - n);
+	features_list(s->family, must + n, size - n);
 	return false;
 }
 
@@ -505,7 +504,7 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 	case SETTING_ORDER:
 		return put_order(s, get(s, object), buf, size);
 	case SETTING_FEATURES:
-		return caps_features_format(get(s, object), buf, size);
+		return features_format(s->family, get(s, object), buf, size);
 	default:
 		buf[0] = '\0';
 		return 0;

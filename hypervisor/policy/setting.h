@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "lib/text.h"
+#include "spec/feature_names.h"
 
 enum setting_kind {
 	SETTING_END,      /* ends a table */
@@ -27,7 +28,7 @@ enum setting_kind {
 	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
 	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
 	SETTING_NAMES,    /* a structure of name_list.h, as in org.example.agent,log */
-	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
+	SETTING_FEATURES, /* mask of features of the row's family, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* struct device_list: PCI functions of the machine, as in
 			    * pci:00:03.0 */
 	SETTING_SERIAL, /* struct l0_serial: a UART of the machine, as in pci:02:00.0,115200 */
@@ -46,8 +47,9 @@ struct setting {
 	unsigned offset, size; /* of the value in its structure: SETTING_AT() */
 	uint64_t min, max;
 	uint64_t unit;
-	uint64_t initial; /* the default; of SETTING_FEATURES: caps_features_default() */
+	uint64_t initial;         /* the default; of SETTING_FEATURES: features_default() */
 	const char *const *words; /* end with NULL */
+	const struct feature_family *family; /* of SETTING_FEATURES */
 	const char *help;
 };
 

@@ -5,6 +5,8 @@
 
 #include "policy/nodes.h"
 #include "policy/setting_int.h"
+#include "spec/cpu_features.h"
+#include "spec/vmx_features.h"
 
 #define MIB                     (1ull << 20)
 #define OPTION_ROM_UNIT         512u
@@ -78,7 +80,12 @@ const struct setting vm_settings[] = {
 		.help = "use VMCS shadowing for it, if the CPU has it"},
 	{ROW("apicv", "apicv", SETTING_SWITCH, apicv), .initial = true,
 		.help = "let the CPU virtualize its local APICs, if it can"},
+	{ROW("cpu_features", "cpu-features", SETTING_FEATURES, cpu_features),
+		.family = &cpu_feature_family,
+		.help = "what of the processor it sees, as in -avx512,-la57, or a generation "
+			"with changes, as in haswell,+pku; `help` lists the names"},
 	{ROW("vmx_features", "vmx-features", SETTING_FEATURES, vmx_features),
+		.family = &vmx_feature_family,
 		.help = "what of VT-x it is offered, as in -ept,-vpid, or a CPU generation "
 			"with changes, as in haswell,-vpid; `help` lists the names"},
 	{ROW("start", "start", SETTING_SWITCH, start), .initial = true,

@@ -93,6 +93,7 @@ struct vm_config {
 	struct cpu_set allowed_cpus; /* physical CPUs that may run it */
 	bool firmware;               /* it has firmware; no setting */
 	uint32_t boot;          /* SETTING_ORDER of enum vm_boot; 0: vm_boot_at() says what */
+	uint64_t cpu_features;  /* of 1 << enum cpu_feature: what it sees in CPUID at most */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 	uint32_t remote_disks;  /* that other VMs serve; likewise */

@@ -12,7 +12,7 @@
 #include "policy/nodes.h"
 #include "vmx/asm.h"
 
-/* The same for all vCPUs and VMs: it depends on the machine only. */
+/* What is switched, the same for all vCPUs and VMs: it depends on the machine only. */
 static uint64_t xcr0_mask = 1;
 
 uint64_t cpuid_xcr0_mask(void)
@@ -58,6 +58,7 @@ bool cpuid_create(struct vcpu *vcpu)
 		/* Without the latter #CP could not be injected with its error code. */
 		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET &&
 		       caps_msr(&vmx_caps, MSR_VMX_BASIC) & BASIC_ANY_ERROR_CODE,
+		.features = vcpu->vm->config.cpu_features,
 		.fast_strings = rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_FAST_STRINGS,
 	};
 	struct cpuid_leaves machine;
@@ -68,7 +69,7 @@ bool cpuid_create(struct vcpu *vcpu)
 		return false;
 	cpuid_read_machine(&machine);
 	cpuid_policy_build(vcpu->cpuid, &machine, &c);
-	xcr0_mask = vcpu->cpuid->xcr0_mask;
+	xcr0_mask = cpuid_policy_xcr0(&machine);
 	return true;
 }
 

@@ -286,11 +286,11 @@ void handle_cr_access(struct vcpu *vcpu)
 		vcpu_inject_gp(vcpu);
 }
 
-bool vcpu_xcr0_valid(uint64_t v)
+bool vcpu_xcr0_valid(const struct vcpu *vcpu, uint64_t v)
 {
 	const uint64_t avx = XCR0_SSE | XCR0_AVX;
 
-	if (v & ~cpuid_xcr0_mask() || !(v & XCR0_X87) || (v & XCR0_AVX && !(v & XCR0_SSE)))
+	if (v & ~vcpu->cpuid->xcr0_mask || !(v & XCR0_X87) || (v & XCR0_AVX && !(v & XCR0_SSE)))
 		return false;
 	return !(v & XCR0_AVX512) || ((v & XCR0_AVX512) == XCR0_AVX512 && (v & avx) == avx);
 }
@@ -300,7 +300,7 @@ void handle_xsetbv(struct vcpu *vcpu)
 	uint64_t v = vcpu->regs.r[REG_RDX] << 32 | (uint32_t)vcpu->regs.r[REG_RAX];
 	bool user = SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)) != 0;
 
-	if (user || (uint32_t)vcpu->regs.r[REG_RCX] != 0 || !vcpu_xcr0_valid(v)) {
+	if (user || (uint32_t)vcpu->regs.r[REG_RCX] != 0 || !vcpu_xcr0_valid(vcpu, v)) {
 		vcpu_inject_gp(vcpu);
 		return;
 	}

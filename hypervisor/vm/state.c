@@ -66,7 +66,7 @@ static bool registers_valid(const struct vcpu *vcpu, const struct register_state
 			MSR_ANSWER_REGISTER)
 			return false;
 	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
-	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(s->xcr0) &&
+	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(vcpu, s->xcr0) &&
 	       umwait_valid(vcpu, s->umwait) && xsave_valid(s->xsave, cpuid_xcr0_mask()) &&
 	       mtrrs_valid(&s->mtrr);
 }

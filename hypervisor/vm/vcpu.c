@@ -76,12 +76,27 @@ static bool others_wait(const struct vm *vm)
 	return vm->config.cpus > 1 || life_places() > 1;
 }
 
+/* Without its control an instruction that CPUID does not offer is #UD. */
+static uint32_t proc2_wanted(const struct vcpu *vcpu)
+{
+	uint32_t wanted = PROC2_WANTED;
+
+	if (others_wait(vcpu->vm))
+		wanted |= PROC2_PAUSE_LOOP_EXITING;
+	if (!cpuid_offers(vcpu, CPUID_INVPCID))
+		wanted &= ~PROC2_ENABLE_INVPCID;
+	if (!cpuid_offers(vcpu, CPUID_XSAVES))
+		wanted &= ~PROC2_ENABLE_XSAVES;
+	if (!cpuid_offers(vcpu, CPUID_WAITPKG))
+		wanted &= ~PROC2_USER_WAIT_PAUSE;
+	return wanted;
+}
+
 static void write_controls(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	uint32_t proc2 = PROC2_WANTED | (others_wait(vm) ? PROC2_PAUSE_LOOP_EXITING : 0);
+	uint32_t proc2 = vmx_adjust(MSR_VMX_PROC2, proc2_wanted(vcpu));
 
-	proc2 = vmx_adjust(MSR_VMX_PROC2, proc2);
 	vcpu->proc01 = vmx_adjust(MSR_VMX_PROC, PROC_WANTED);
 	vmcs_write_setup(VMCS_PIN_CONTROLS, vmx_adjust(MSR_VMX_PIN, PIN_WANTED));
 	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->proc01);

@@ -19,6 +19,7 @@
 #include "policy/memory.h"
 #include "policy/msr.h"
 #include "policy/scenario.h"
+#include "spec/cpu_features.h"
 #include "vm/change.h"
 #include "vm/ecam.h"
 #include "vm/explain.h"
@@ -304,11 +305,31 @@ static uint64_t debugctl_of_machine(void)
 	return bits;
 }
 
+/* Controls on instructions that the VM does not see: no processor has the one alone. */
+static uint64_t without_hidden(const struct vm *vm, uint64_t vmx_features)
+{
+	static const struct {
+		uint8_t cpu, vmx; /* enum cpu_feature, enum caps_feature */
+	} pairs[] = {
+		{CPU_FEATURE_INVPCID, CAPS_FEATURE_INVPCID},
+		{CPU_FEATURE_XSAVES, CAPS_FEATURE_XSAVES},
+		{CPU_FEATURE_WAITPKG, CAPS_FEATURE_USER_WAIT},
+		{CPU_FEATURE_RDRAND, CAPS_FEATURE_RDRAND},
+		{CPU_FEATURE_RDSEED, CAPS_FEATURE_RDSEED},
+	};
+	uint64_t seen = features_with_needs(&cpu_feature_family, vm->config.cpu_features);
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (!(seen >> pairs[i].cpu & 1))
+			vmx_features &= ~(1ull << pairs[i].vmx);
+	return vmx_features;
+}
+
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid, uint64_t cet_valid)
 {
 	struct caps_policy policy = caps_policy_default();
 
-	policy.features = vm->config.vmx_features;
+	policy.features = without_hidden(vm, vm->config.vmx_features);
 	policy.cr4_valid &= cr4_valid;
 	policy.cet_valid &= cet_valid;
 	policy.efer_valid = EFER_OFFERED;

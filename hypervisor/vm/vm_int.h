@@ -224,7 +224,7 @@ uint32_t vcpu_pkru(struct vcpu *vcpu);
  * MOV would fault; nothing has changed.
  */
 bool vcpu_set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value);
-bool vcpu_xcr0_valid(uint64_t v);
+bool vcpu_xcr0_valid(const struct vcpu *vcpu, uint64_t v);
 
 /* May IA32_UMWAIT_CONTROL of a vCPU be this? 0 where CPUID does not offer it. */
 bool umwait_valid(const struct vcpu *vcpu, uint64_t value);
@@ -240,7 +240,7 @@ void cpuid_update(struct vcpu *vcpu);
 /* What L1's CPUID leaf says. */
 struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
 bool cpuid_offers(const struct vcpu *vcpu, enum cpuid_field field);
-/* XCR0 bits offered. */
+/* XCR0 bits that are switched: those that a vCPU may be offered. */
 uint64_t cpuid_xcr0_mask(void);
 
 /* ---- events.c ---- */

@@ -3230,6 +3230,18 @@ test_slices_and_timers_without_a_preemption_timer() {
 		shows 'L1: done with status 0' 'kvm_intel preemption_timer = N' && shows_not ' PREEMPTION_TIMER |(VT-x of this machine|vmx flags):.* preempt'
 }
 
+# By the instructions, state, MSRs and controls that go with flags of CPUID; and for a Linux that runs an L2.
+test_a_vm_sees_no_more_of_its_processor_than_it_is_told() {
+	local run=(run --machine bochs --timeout 60 --memory 64M --machine-option 'cpu: model=sapphire_rapids, count=1, ips=50000000' --l1 "$B/payload/seen.elf")
+	expect 1 "${run[@]}" --cpu-features sandybridge,-pcid && shows '^invpcid: 0, trap 6, control 0' '^waitpkg: 0, trap 6, control 0, MSR 13' '^avx: 1 0, avx512f: 0, pku: 0, components 7$' \
+		'^avx: trap -1, area 832' '^avx512: trap 13, area 832' '^keys: trap 13, area 832' '^xsaves: 0, trap 6, control 0, components 0' '^smep: 0, fixed 0' '^pcid: trap 13' '^la57: 0, fixed 0' \
+		'^addresses: 48' '^cet: 0 0, MSR 13, control 0' '^rdrand: 0, control 0' &&
+		expect 1 "${run[@]}" --cpu-features -xsave && shows '^xsave: 0, trap 13' '^pku: 0, fixed 0' '^la57: 1, fixed 1' '^addresses: 57' '^rdseed: 1, control 1' &&
+		expect 64 "${run[@]}" --cpu-features haswell,-abx && shows "'-abx' is not one of presets: nehalem .*; features: pdpe1gb .*avx512f" &&
+		linux 0 client 'l2=client' --cpu-features haswell &&
+		shows 'Enabled xstate features 0x7, context size is 832 bytes' 'L2: done' 'L1: done with status 0' && shows_not 'L1: .*avx512|BUG|Call Trace|WARNING'
+}
+
 test_nmis_of_the_hardware_are_told_from_kicks() {
 	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf")
 	expect 1 "${run[@]}" && shows '^ok' && shows_not 'NMI of the hardware' &&

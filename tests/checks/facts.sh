@@ -16,7 +16,7 @@ ENTRY_MODE_LONG ENTRY_MODE_PROTECTED'
 # Other worlds that have such names: the IOAPIC's entries, ELF.
 others='ENTRY_LOGICAL ENTRY_PENDING ENTRY_REMOTE_IRR ENTRY_LEVEL ENTRY_MASKED ENTRY_READ_ONLY ENTRY_MODE ENTRY64_OFFSET PT_LOAD'
 # Columns of tables, each file's own; and what one file drives and another one is: ports, ACPI.
-local='F B R X FLAG FIELD FEATURE GROUP PRESET MMAP_ROW MAX_PER_EXIT WALK_TRIES PORT_INDEX PORT_DATA REG_A REG_B REG_D MADT_LAPIC HEADER_SIZE RSDP_SIZE'
+local='F B R X FLAG FIELD FEATURE GROUP PRESET STAYS MMAP_ROW MAX_PER_EXIT WALK_TRIES PORT_INDEX PORT_DATA REG_A REG_B REG_D MADT_LAPIC HEADER_SIZE RSDP_SIZE'
 
 # "file name value" of each macro, enumerator and constant that is a number; no value of an enumerator, others without
 # spaces.

@@ -424,7 +424,7 @@ static uint64_t parsed(const char *text)
 	uint64_t mask;
 	size_t bad, len;
 
-	assert_true(caps_features_parse(text, strlen(text), &mask, &bad, &len));
+	assert_true(features_parse(&vmx_feature_family, text, strlen(text), &mask, &bad, &len));
 	return mask;
 }
 
@@ -485,8 +485,8 @@ static void a_bad_word_among_features_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_false(caps_features_parse(
-			bad[i].text, strlen(bad[i].text), &mask, &at, &len));
+		assert_false(features_parse(&vmx_feature_family, bad[i].text,
+			strlen(bad[i].text), &mask, &at, &len));
 		assert_int_equal(at, bad[i].bad);
 		assert_int_equal(len, bad[i].len);
 	}
@@ -497,13 +497,13 @@ static void the_list_of_features_fits_what_it_gets(void **state)
 	char all[1024], cut[1024];
 
 	(void)state;
-	caps_features_list(all, sizeof(all));
+	features_list(&vmx_feature_family, all, sizeof(all));
 	assert_non_null(strstr(
 		all, "presets: nehalem westmere haswell broadwell skylake sapphire_rapids;"));
 	assert_non_null(strstr(all, " unrestricted "));
 	assert_true(strlen(all) < 512);
 	for (size_t size = 1; size <= strlen(all); size++) {
-		caps_features_list(cut, size);
+		features_list(&vmx_feature_family, cut, size);
 		assert_int_equal(strlen(cut), size - 1);
 	}
 }

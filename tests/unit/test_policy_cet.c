@@ -27,7 +27,8 @@ static struct cet_offer offer(uint32_t ecx, uint32_t edx, bool vt_x)
 {
 	static struct cpuid_table t;
 	struct cpuid_leaves m = {0};
-	struct cpuid_config c = {.package = 1, .xsaves = true, .cet = vt_x};
+	struct cpuid_config c = {
+		.package = 1, .xsaves = true, .cet = vt_x, .features = UINT64_MAX};
 	struct cet_offer o;
 
 	m.basic[0].eax = CPUID_BASIC_MAX;

@@ -51,6 +51,7 @@ static const struct cpuid_config config = {
 	.user_wait = true,
 	.cet = true,
 	.fast_strings = true,
+	.features = UINT64_MAX,
 };
 
 static void build(struct cpuid_table *t, const struct cpuid_config *c)
@@ -278,6 +279,7 @@ static const struct cpuid_config plain = {
 	.user_wait = true,
 	.cet = true,
 	.fast_strings = true,
+	.features = UINT64_MAX,
 };
 
 static uint32_t reg_of(const struct cpuid_leaf *l, unsigned reg)

@@ -44,7 +44,8 @@ static uint64_t features(const char *text)
 	size_t bad, length;
 	uint64_t mask;
 
-	assert_true(caps_features_parse(text, strlen(text), &mask, &bad, &length));
+	assert_true(
+		features_parse(&vmx_feature_family, text, strlen(text), &mask, &bad, &length));
 	return mask;
 }
 
@@ -105,8 +106,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernel: k\n    memory: 2M\n",
 		"dir/s.yaml:4: memory: '2M' is not allowed: must be a size");
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
-		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, nodes, vmx, shadow, "
-		"apicv, vmx-features, start, restart, restart-limit, background, weight, pin, "
+		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, nodes, vmx, shadow, apicv, cpu-features, vmx-features, start, restart, restart-limit, background, weight, pin, "
 		"reserve, balloon, rng, virtio-console, vsock, root-ports, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 289}]",

@@ -6,6 +6,8 @@
 
 #include "client.h"
 #include "help.h"
+#include "spec/cpu_features.h"
+#include "spec/vmx_features.h"
 #include "user_net.h"
 
 #define RUN   (1U << VERB_RUN)
@@ -50,6 +52,7 @@ static const struct option option_table[] = {
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},
 	{"--apicv", TO_ALL_VMS, "apicv", RUN | CHECK | IMAGE},
+	{"--cpu-features", TO_ALL_VMS, "cpu-features", RUN | CHECK | IMAGE},
 	{"--vmx-features", TO_ALL_VMS, "vmx-features", RUN | CHECK | IMAGE},
 	{"--machine", TO_MACHINE, "kind", RUN},
 	{"--machine-cpus", TO_MACHINE, "cpus", RUN},
@@ -127,7 +130,7 @@ static setting_tables tool_keys = {tool_rows, NULL};
 static const struct {
 	const char *with; /* needs this one, or must not be with it */
 	bool needs;
-	const char *names[18];
+	const char *names[20];
 	const char *instead; /* what to say further, or NULL */
 } option_rules[] = {
 	{"--bare", false,
@@ -139,8 +142,9 @@ static const struct {
 	{"--bare", false, {"--machine-memory", NULL}, ": --memory says how much it has"},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
-			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			"--console", "--port", "--screenshot", "--manage", "--profile", NULL},
+			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--cpu-features",
+			"--vmx-features", "--console", "--port", "--screenshot", "--manage",
+			"--profile", NULL},
 		NULL},
 	{"--iso", true, {"--firmware", NULL}, NULL},
 	{"--host", true, {"--msrs", "--sys", "--json", "--report", NULL}, NULL},
@@ -456,15 +460,25 @@ static bool asks_help(int argc, char **argv)
 	return false;
 }
 
-/* --vmx-features help */
-static bool asks_features(int argc, char **argv)
+/* OPTION help */
+static bool asks_words(int argc, char **argv, const char *option)
 {
+	size_t len = strlen(option);
+
 	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--vmx-features=help") == 0 ||
-			(strcmp(argv[i], "help") == 0 &&
-				strcmp(argv[i - 1], "--vmx-features") == 0))
+		if ((strncmp(argv[i], option, len) == 0 &&
+			    strcmp(argv[i] + len, "=help") == 0) ||
+			(strcmp(argv[i], "help") == 0 && strcmp(argv[i - 1], option) == 0))
 			return true;
 	return false;
+}
+
+/* The family of features whose words are asked for; NULL: none. */
+static const struct feature_family *asks_features(int argc, char **argv)
+{
+	if (asks_words(argc, argv, "--vmx-features"))
+		return &vmx_feature_family;
+	return asks_words(argc, argv, "--cpu-features") ? &cpu_feature_family : NULL;
 }
 
 int command_parse(struct command *o, int argc, char **argv, struct arena *a, struct error *e)

@@ -21,8 +21,9 @@ enum verb {
 
 struct command {
 	enum verb verb;
-	enum verb help_on;         /* with VERB_HELP; VERB_COUNT: the tool */
-	bool help_features;        /* with VERB_HELP: the words of --vmx-features instead */
+	enum verb help_on; /* with VERB_HELP; VERB_COUNT: the tool */
+	/* With VERB_HELP: the words of --vmx-features or --cpu-features instead. */
+	const struct feature_family *help_features;
 	const char *scenario_path; /* NULL: from --l1 */
 	struct scenario_spec scenario;
 	struct place l0;       /* path NULL: not given */

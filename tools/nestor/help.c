@@ -52,8 +52,8 @@ static const char run_help[] =
 	"IMAGE, or boots an image made by `nestor image`. What the VMs print goes to standard\n"
 	"output, Nestor's log to standard error.\n"
 	"\n"
-	"the VM of --l1 (--argv0, --vmx, --shadow, --apicv and --vmx-features also change all\n"
-	"VMs of a scenario):\n";
+	"the VM of --l1 (--argv0, --vmx, --shadow, --apicv, --cpu-features and --vmx-features\n"
+	"also change all VMs of a scenario):\n";
 
 static const char run_help_end[] =
 	"\n"
@@ -248,13 +248,13 @@ static void print_vm_options(void)
 	arena_free(&a);
 }
 
-void help_print_features(void)
+void help_print_features(const struct feature_family *family)
 {
-	char all[1024];
+	char all[2048];
 	char *p = all;
 	const char *part;
 
-	caps_features_list(all, sizeof(all));
+	features_list(family, all, sizeof(all));
 	while ((part = strsep(&p, ";")))
 		printf("%s\n", part + strspn(part, " "));
 }

@@ -8,7 +8,8 @@
 /* Prints the help for a verb, or for the tool, to standard output. */
 void help_print(enum verb on);
 
-/* Prints the words of --vmx-features: presets, features, and those not implemented yet. */
-void help_print_features(void);
+/* Prints the words of --vmx-features or --cpu-features: presets, features, and those not
+ * implemented yet. */
+void help_print_features(const struct feature_family *family);
 
 #endif

@@ -242,7 +242,7 @@ static int run_verb(struct arena *a, struct command *o, struct error *e)
 		break;
 	}
 	if (o->help_features)
-		help_print_features();
+		help_print_features(o->help_features);
 	else
 		help_print(o->help_on);
 	return 0;
