@@ -139,6 +139,8 @@ static void legacy_replacement_takes_the_interrupts_of_pit_and_rtc(void **state)
 	put(HPET_CONFIG, HPET_LEGACY | HPET_ENABLE);
 	assert_int_equal(taken_from_pics(), -1);
 	assert_true(platform_deadline(&machine, 0) == DEV_NEVER); /* they wake nobody */
+	put(T(2, MESSAGE), 0xfee0100000000043);
+	periodic(2, HPET_TN_MESSAGE, get(HPET_COUNTER, 8) + 100000, 100000); /* who is awake */
 	fake_run_until(5 * SECOND);
 	fake_out(0x70, 0x0c);
 	assert_int_equal(fake_in(0x71) & 0x90,
