@@ -6,6 +6,7 @@
 #include "dev/acpi_int.h"
 
 #include "dev/acpi_loader.h"
+#include "dev/vhpet.h"
 #include "dev/vpm.h"
 #include "dev/vvtd.h"
 #include "spec/uart.h"
@@ -47,6 +48,8 @@
 #define MPS_LEVEL_HIGH   0x000d
 #define MPS_CONFORMS     0
 #define IOAPIC_ID        0
+#define HPET_NUMBER      0
+#define HPET_PAGE_ALONE  1 /* nothing else is in its 4 KiB */
 
 /* System Resource Affinity Table: domains of 32 bits since revision 2. */
 #define SRAT_REVISION    3
@@ -360,27 +363,52 @@ static uint64_t put_spcr(struct acpi_out *o)
 	return end_table(o, start);
 }
 
-/* One unit for all functions, and what the IOAPIC is to it. */
-static uint64_t put_dmar(struct acpi_out *o)
+/* What is no PCI function, as a unit sees it: its number and its place. */
+static void put_scope(struct acpi_out *o, uint8_t type, uint8_t id, uint8_t bus, uint8_t device)
 {
+	acpi_put(o, type, 1);
+	acpi_put(o, DMAR_SCOPE_SIZE + 2, 1);
+	acpi_put(o, 0, 2);
+	acpi_put(o, id, 1);
+	acpi_put(o, bus, 1);
+	acpi_put(o, device, 1);
+	acpi_put(o, 0, 1); /* function */
+}
+
+/* One unit for all functions, and what IOAPIC and HPET are to it. */
+static uint64_t put_dmar(struct acpi_out *o, const struct platform_config *c)
+{
+	unsigned scopes = c->hpet ? 2 : 1;
 	size_t start = begin_table(o, "DMAR", 1);
 
 	acpi_put(o, VVTD_HOST_BITS - 1, 1);
 	acpi_put(o, DMAR_FLAG_IR, 1);
 	acpi_put_zeros(o, 10);
 	acpi_put(o, DMAR_DRHD, 2);
-	acpi_put(o, DMAR_DRHD_SIZE + DMAR_SCOPE_SIZE + 2, 2);
+	acpi_put(o, DMAR_DRHD_SIZE + scopes * (DMAR_SCOPE_SIZE + 2), 2);
 	acpi_put(o, DMAR_DRHD_ALL, 1);
 	acpi_put(o, 0, 1);
 	acpi_put(o, 0, 2); /* segment */
 	acpi_put(o, VVTD_BASE, 8);
-	acpi_put(o, DMAR_SCOPE_IOAPIC, 1);
-	acpi_put(o, DMAR_SCOPE_SIZE + 2, 1);
+	put_scope(o, DMAR_SCOPE_IOAPIC, IOAPIC_ID, VVTD_IOAPIC_BUS, VVTD_IOAPIC_DEVICE);
+	if (c->hpet)
+		put_scope(o, DMAR_SCOPE_HPET, HPET_NUMBER, VHPET_BUS, VHPET_DEVICE);
+	return end_table(o, start);
+}
+
+/* IA-PC HPET Specification 1.0a, 3.2.4 "The ACPI 2.0 HPET Description Table (HPET)" */
+static uint64_t put_hpet(struct acpi_out *o, const struct platform_config *c)
+{
+	size_t start = begin_table(o, "HPET", 1);
+
+	acpi_put(o, (uint32_t)vhpet_capabilities(c->tsc_khz), 4);
+	acpi_put(o, SPACE_MEMORY, 1);
+	acpi_put(o, 64, 1); /* bits */
 	acpi_put(o, 0, 2);
-	acpi_put(o, IOAPIC_ID, 1);
-	acpi_put(o, VVTD_IOAPIC_BUS, 1);
-	acpi_put(o, VVTD_IOAPIC_DEVICE, 1);
-	acpi_put(o, 0, 1); /* function */
+	acpi_put(o, HPET_DEFAULT_BASE, 8);
+	acpi_put(o, HPET_NUMBER, 1);
+	acpi_put(o, vhpet_least_period(c->tsc_khz), 2);
+	acpi_put(o, HPET_PAGE_ALONE, 1);
 	return end_table(o, start);
 }
 
@@ -472,6 +500,8 @@ static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsig
 	acpi_put_pointer(o, at->spcr, entry_bytes);
 	if (at->dmar != 0)
 		acpi_put_pointer(o, at->dmar, entry_bytes);
+	if (at->hpet != 0)
+		acpi_put_pointer(o, at->hpet, entry_bytes);
 	if (at->srat != 0) {
 		acpi_put_pointer(o, at->srat, entry_bytes);
 		acpi_put_pointer(o, at->slit, entry_bytes);
@@ -502,7 +532,8 @@ void acpi_put_tables(struct acpi_out *o, struct acpi_places *at,
 	at->madt = put_madt(o, c);
 	at->mcfg = put_mcfg(o, ecam);
 	at->spcr = put_spcr(o);
-	at->dmar = c->vtd ? put_dmar(o) : 0;
+	at->dmar = c->vtd ? put_dmar(o, c) : 0;
+	at->hpet = c->hpet ? put_hpet(o, c) : 0;
 	at->srat = c->node_count > 1 ? put_srat(o, c) : 0;
 	at->slit = c->node_count > 1 ? put_slit(o, c) : 0;
 	at->rsdt = put_root(o, at, 4);

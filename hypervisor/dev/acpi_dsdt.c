@@ -12,6 +12,7 @@
 #include "dev/vpm.h"
 #include "dev/vuart.h"
 #include "dev/vvtd.h"
+#include "spec/hpet.h"
 #include "spec/q35.h"
 
 #define AML_NAME    0x08
@@ -467,6 +468,19 @@ static void put_pci(struct acpi_out *o, const struct platform_config *c, uint64_
 	end_package(o, device);
 }
 
+static void put_hpet(struct acpi_out *o)
+{
+	size_t device = begin_device(o, "HPET");
+	struct resources r;
+
+	put_eisa_name(o, "_HID", "PNP0103");
+	put_byte_name(o, "_UID", 0);
+	r = begin_resources(o);
+	put_memory(o, HPET_DEFAULT_BASE, HPET_SIZE);
+	end_resources(o, r);
+	end_package(o, device);
+}
+
 /* What PCI must not give away: ECAM, the power management ports, the remapping unit.
  */
 static void put_reserved(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
@@ -531,6 +545,8 @@ void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c, uin
 	acpi_put_text(o, "\\_SB_", 5);
 	put_pci(o, c, ecam);
 	put_reserved(o, c, ecam);
+	if (c->hpet)
+		put_hpet(o);
 	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++)
 		put_processor(o, i);
 	end_package(o, scope);

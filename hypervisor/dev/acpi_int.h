@@ -41,7 +41,7 @@ struct acpi_out {
 /* Where a table went, guest-physical. */
 struct acpi_places {
 	uint64_t facs, dsdt, fadt, madt, mcfg, spcr, rsdt, xsdt;
-	uint64_t dmar, srat, slit; /* 0: there is none */
+	uint64_t dmar, srat, slit, hpet; /* 0: there is none */
 };
 
 void acpi_put(struct acpi_out *o, uint64_t value, unsigned bytes);        /* little-endian */

@@ -107,6 +107,7 @@ struct platform_config {
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
 	bool vtd;            /* it has a virtual VT-d: vvtd.h */
+	bool hpet;           /* it has a HPET: vhpet.h */
 	bool ram_stays;      /* what dev_memory answers for the memory's addresses, always */
 	unsigned node_count; /* 0, 1: the guest is told of none */
 	struct dev_node nodes[DEV_MAX_NODES];
@@ -153,8 +154,8 @@ uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu);
 void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8);
 
 /*
- * Fire everything of this vCPU whose time has come: its LAPIC timer. PIT, RTC and PM timers are
- * those of vCPU 0.
+ * Fire everything of this vCPU whose time has come: its LAPIC timer. PIT, RTC, HPET and PM
+ * timers are those of vCPU 0.
  */
 void platform_run_timers(struct platform *p, unsigned vcpu, uint64_t now);
 /* Next time platform_run_timers has something to do for this vCPU, or DEV_NEVER. */
@@ -253,7 +254,7 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 void platform_console_came(struct platform *p);
 
 /*
- * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, SRAT, SLIT, DMAR, DSDT) for this
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, SRAT, SLIT, DMAR, HPET, DSDT) for this
  * configuration, written for the guest-physical address `base` into buf. Returns the bytes used
  * (the RSDP is first), or 0 when size does not suffice.
  */

@@ -8,9 +8,6 @@
 
 #define PAGE 4096u
 
-/* Timers that fire more often than 20000 times a second are slowed down. */
-#define MAX_KHZ 20
-
 typedef bool (*port_handler)(
 	struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
@@ -79,6 +76,13 @@ static bool mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, un
 			*value = vioapic_read(p, offset);
 		return true;
 	}
+	if (vhpet_claims(p, gpa, size)) {
+		if (write)
+			vhpet_write(p, gpa, size, *value);
+		else
+			*value = vhpet_read(p, gpa, size);
+		return true;
+	}
 	if (vvtd_claims(p, gpa, size)) {
 		if (write)
 			vvtd_write(p, gpa, size, *value);
@@ -112,8 +116,9 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 
 	dev_lock(p);
 	there = gpa - chipset_ecam(p) < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
-		gpa - DEV_LAPIC_BASE < PAGE || vvtd_claims(p, gpa, 1) ||
-		gpa - p->flash.base < p->flash.size || vpci_claims(&p->pci, gpa);
+		gpa - DEV_LAPIC_BASE < PAGE || vhpet_claims(p, gpa, 1) ||
+		vvtd_claims(p, gpa, 1) || gpa - p->flash.base < p->flash.size ||
+		vpci_claims(&p->pci, gpa);
 	dev_unlock(p);
 	return there;
 }
@@ -131,7 +136,8 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 	dev_lock(p);
 	direct = !meets(gpa, size, chipset_ecam(p), DEV_ECAM_SIZE) &&
 		 !meets(gpa, size, DEV_IOAPIC_BASE, PAGE) &&
-		 !meets(gpa, size, DEV_LAPIC_BASE, PAGE) && !vvtd_claims(p, gpa, size) &&
+		 !meets(gpa, size, DEV_LAPIC_BASE, PAGE) && !vhpet_claims(p, gpa, size) &&
+		 !vvtd_claims(p, gpa, size) &&
 		 !meets(gpa, size, p->flash.base, p->flash.size) &&
 		 vpci_direct(&p->pci, gpa, size, host, window);
 	dev_unlock(p);
@@ -303,7 +309,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, uint64_t now)
 {
-	uint64_t least = now + p->config.tsc_khz / MAX_KHZ;
+	uint64_t least = now + p->config.tsc_khz / PLATFORM_TIMER_KHZ;
 
 	return deadline < least ? least : deadline;
 }
@@ -313,6 +319,7 @@ void platform_deadline_changed(struct platform *p)
 	uint64_t others = earlier(vpm_deadline(p), vfwcfg_deadline(p));
 
 	others = earlier(others, earlier(vuart_deadline(p), vpci_deadline(p)));
+	others = earlier(others, vhpet_deadline(p));
 	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), others));
 }
 
@@ -330,6 +337,7 @@ static void run_device_timers(struct platform *p, uint64_t now)
 {
 	vpit_run_timer(p, now);
 	vrtc_run_timer(p, now);
+	vhpet_run_timer(p, now);
 	vpm_run_timer(p, now);
 	vfwcfg_run_timer(p, now);
 	vpci_run_timer(p, now);
@@ -376,6 +384,7 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vpic_reset(p);
 	vpit_reset(p);
 	vrtc_reset(p);
+	vhpet_reset(p);
 	vuart_reset(p);
 	vpm_reset(p);
 	chipset_reset(p);

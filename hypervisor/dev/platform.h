@@ -9,6 +9,7 @@
 #include "dev/dev.h"
 #include "dev/vflash.h"
 #include "dev/vfwcfg.h"
+#include "dev/vhpet.h"
 #include "dev/vioapic.h"
 #include "dev/vlapic.h"
 #include "dev/vpci.h"
@@ -28,6 +29,7 @@ struct platform {
 	struct vpic pic;
 	struct vpit pit;
 	struct vrtc rtc;
+	struct vhpet hpet;
 	struct vuart uart;
 	struct vpm pm;
 	struct vpci pci;
@@ -37,6 +39,12 @@ struct platform {
 	struct vvtd vtd;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
+
+/* Whether the HPET has taken the interrupts of PIT and RTC: both bits are set (2.3.5). */
+static inline bool vhpet_replaces(const struct platform *p)
+{
+	return (p->hpet.s.config & (HPET_ENABLE | HPET_LEGACY)) == (HPET_ENABLE | HPET_LEGACY);
+}
 
 /* Whether functions' accesses to memory go through tables: vvtd.h. Asked at each of them. */
 static inline bool vvtd_translates(const struct platform *p)
@@ -62,6 +70,9 @@ void platform_set_irq(struct platform *p, unsigned irq, bool level);
 void platform_pulse_irq(struct platform *p, unsigned irq);
 /* Whether an edge on the line could become an interrupt as things are set up. */
 bool platform_irq_visible(const struct platform *p, unsigned irq);
+
+/* Timers that fire more often than 20000 times a second are slowed down. */
+#define PLATFORM_TIMER_KHZ 20u
 
 /* A periodic timer's next deadline, such that a tiny period keeps nobody busy. */
 uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, uint64_t now);

@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 8
+#define PLATFORM_STATE_VERSION 9
 
 struct platform_state {
 	uint32_t size;    /* of the structure */
@@ -41,6 +41,7 @@ struct platform_state {
 	struct vflash_state flash;
 	struct vramfb_state ramfb;
 	struct vvtd_state vtd;
+	struct vhpet_state hpet;
 };
 
 /* The state of all devices. No vCPU runs, and each exit is handled to its end. */

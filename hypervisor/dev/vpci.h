@@ -291,6 +291,8 @@ void vpci_ask_work_at(struct vpci_function *f, uint64_t when);
 
 /* ---- for the platform ---- */
 
+/* A pin of the IOAPIC, from 16 on, as functions and the HPET assert it. */
+void vpci_update_pin(struct platform *p, unsigned pin);
 /* An interrupt of this pin of the IOAPIC, or of this ISA line at the PICs, has ended. */
 void vpci_line_ended(struct platform *p, unsigned irq);
 /*

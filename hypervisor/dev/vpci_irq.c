@@ -334,6 +334,12 @@ static void update_line(struct platform *p, uint8_t irq)
 	platform_set_irq(p, irq, level);
 }
 
+void vpci_update_pin(struct platform *p, unsigned pin)
+{
+	platform_set_irq(
+		p, pin, pirq_level(&p->pci, pin - PIRQ_FIRST_PIN) || vhpet_asserts(p, pin));
+}
+
 static void update_pin(struct vpci_function *f)
 {
 	struct platform *p = f->platform;
@@ -342,7 +348,7 @@ static void update_pin(struct vpci_function *f)
 	if (f->pin == 0)
 		return;
 	pirq = vpci_pirq(f);
-	platform_set_irq(p, PIRQ_FIRST_PIN + pirq, pirq_level(&p->pci, pirq));
+	vpci_update_pin(p, PIRQ_FIRST_PIN + pirq);
 	update_line(p, p->pci.pirq[pirq]);
 }
 

@@ -181,7 +181,7 @@ static void write_control(struct platform *p, uint8_t value)
 	c->latch_bytes = 0;
 	c->status_latched = false;
 	if (select == 0) {
-		if (c->mode == 0)
+		if (c->mode == 0 && !vhpet_replaces(p))
 			platform_set_irq(p, 0, false);
 		platform_deadline_changed(p);
 	}
@@ -320,6 +320,8 @@ void vpit_run_timer(struct platform *p, uint64_t now)
 	if (n <= c->signalled)
 		return;
 	c->signalled = n;
+	if (vhpet_replaces(p))
+		return;
 	/*
 	 * The line stays high, as the output does: the PIC forgets a request whose line falls.
 	 */
@@ -331,7 +333,7 @@ uint64_t vpit_deadline(const struct platform *p)
 {
 	const struct vpit_channel *c = &p->pit.s.ch[0];
 
-	if (!c->running || !platform_irq_visible(p, 0))
+	if (!c->running || vhpet_replaces(p) || !platform_irq_visible(p, 0))
 		return DEV_NEVER;
 	if (c->signalled && !is_periodic(c))
 		return DEV_NEVER;

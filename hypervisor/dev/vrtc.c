@@ -298,12 +298,13 @@ static uint8_t with_irqf(const struct vrtc_state *r)
 	return (uint8_t)(r->nvram[REG_B] & flags & B_ENABLES ? flags | C_IRQF : flags);
 }
 
-static void drive_irq(struct platform *p)
+void vrtc_drive(struct platform *p)
 {
 	struct vrtc_state *r = &p->rtc.s;
 
 	r->nvram[REG_C] = with_irqf(r);
-	platform_set_irq(p, RTC_IRQ, r->nvram[REG_C] & C_IRQF);
+	if (!vhpet_replaces(p))
+		platform_set_irq(p, RTC_IRQ, r->nvram[REG_C] & C_IRQF);
 }
 
 /* Sets what happened since the last call in register C. */
@@ -325,7 +326,7 @@ static void update(struct platform *p, uint64_t now)
 		happened |= C_PF;
 	r->flags_tsc = now;
 	r->nvram[REG_C] |= happened;
-	drive_irq(p);
+	vrtc_drive(p);
 }
 
 /* ---- registers ---- */
@@ -347,7 +348,7 @@ static uint8_t read_register(struct platform *p, unsigned reg, uint64_t now)
 		value |= A_UIP;
 	if (reg == REG_C) {
 		r->nvram[REG_C] = 0;
-		drive_irq(p);
+		vrtc_drive(p);
 		platform_deadline_changed(p);
 	}
 	return value;
@@ -366,7 +367,7 @@ static void write_b(struct platform *p, uint8_t value, uint64_t now)
 		r->base_time = get_time(r);
 		r->base_tsc = now;
 	}
-	drive_irq(p);
+	vrtc_drive(p);
 }
 
 static void write_time(struct platform *p, unsigned reg, uint8_t value, uint64_t now)
@@ -483,7 +484,8 @@ uint64_t vrtc_deadline(const struct platform *p)
 	int64_t alarm;
 
 	/* While the line is up nothing new can be seen until register C is read. */
-	if (!enabled || (r->nvram[REG_C] & C_IRQF) || !platform_irq_visible(p, RTC_IRQ))
+	if (!enabled || (r->nvram[REG_C] & C_IRQF) || vhpet_replaces(p) ||
+		!platform_irq_visible(p, RTC_IRQ))
 		return DEV_NEVER;
 	if ((enabled & B_PIE) && is_periodic(r))
 		deadline = ticks_to_tsc((periods(p, r->flags_tsc) + 1) << period_shift(r),

@@ -34,6 +34,9 @@ void vrtc_reset(struct platform *p);
 /* One access to 0x70 or 0x71. Only byte accesses are claimed. */
 bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
+/* IRQ8 as register C says, or not at all while the HPET has it: when that changes. */
+void vrtc_drive(struct platform *p);
+
 /* Brings register C and IRQ8 up to date. */
 void vrtc_run_timer(struct platform *p, uint64_t now);
 

@@ -114,6 +114,8 @@ const struct setting vm_settings[] = {
 		.help = "give it a virtio entropy device"},
 	{ROW("virtio_console", "virtio-console", SETTING_SWITCH, virtio_console),
 		.initial = false, .help = "give it a virtio console beside the UART"},
+	{ROW("hpet", "hpet", SETTING_SWITCH, hpet), .initial = true,
+		.help = "give it a HPET, a clock and timers beside those that all VMs have"},
 	{ROW("vsock", "vsock", SETTING_SWITCH, vsock), .initial = false,
 		.help = "give it a virtio socket device: it can serve disks of other VMs"},
 	{ROW("root_ports", "root-ports", SETTING_NUMBER, root_ports), .max = LIMIT_ROOT_PORTS,

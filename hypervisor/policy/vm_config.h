@@ -76,6 +76,7 @@ struct vm_config {
 	bool apicv;           /* the CPU virtualizes L1's local APICs, where it can */
 	bool rng;             /* a virtio entropy device */
 	bool virtio_console;  /* beside the UART, on the same stream */
+	bool hpet;            /* a high precision event timer */
 	bool vsock;           /* a virtio socket device, by which it can serve disks */
 	uint32_t root_ports;  /* slots of what may come and go */
 	bool firmware_log;    /* what its firmware reports goes to the log */

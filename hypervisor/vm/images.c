@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/images.h"
 
+#include "cpu/tsc.h"
 #include "load/load.h"
 #include "mm/layout.h"
 #include "vm/create.h"
@@ -16,7 +17,7 @@
 _Static_assert(ONE_TO_ONE_REGIONS <= LOAD_MAX_RAM,
 	"each region is a range of RAM, and so is RAM in pieces on each side of the hole");
 _Static_assert(
-	2 * ONE_TO_ONE_REGIONS + 5 <= LOAD_MAX_RANGES, "regions, gaps, and what all VMs have");
+	2 * ONE_TO_ONE_REGIONS + 6 <= LOAD_MAX_RANGES, "regions, gaps, and what all VMs have");
 _Static_assert(SCENARIO_MAX_MODULES <= LOAD_MAX_MODULES, "load_images takes each module");
 
 static enum load_format format_of(uint8_t protocol)
@@ -102,6 +103,8 @@ static struct load_target make_target(const struct vm *vm)
 		vm_config_one_to_one(&vm->config) ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
 	add_others(&t, 0, DEV_PCI_HOLE_START);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
+	if (vm->config.hpet)
+		add_range(&t, HPET_DEFAULT_BASE, PAGE_SIZE, LOAD_RANGE_RESERVED);
 	if (vm->config.iommu == IOMMU_VTD)
 		add_range(&t, VVTD_BASE, VVTD_SIZE, LOAD_RANGE_RESERVED);
 	add_others(&t, BIT64(32), UINT64_MAX);
@@ -120,6 +123,8 @@ static bool put_acpi(struct vm *vm)
 		.memory = vm->config.memory,
 		.root_ports = vm->config.root_ports,
 		.vtd = vm->config.iommu == IOMMU_VTD,
+		.hpet = vm->config.hpet,
+		.tsc_khz = tsc_khz,
 	};
 	uint8_t *acpi = vm_gpa_to_va(vm, DEV_ACPI_BASE, ACPI_SIZE);
 

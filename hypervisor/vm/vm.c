@@ -373,6 +373,7 @@ static bool create_parts(
 		.firmware_log = vm->config.firmware_log,
 		.display = vm->config.display != DISPLAY_NONE,
 		.vtd = vm->config.iommu == IOMMU_VTD,
+		.hpet = vm->config.hpet,
 		.ram_stays = memory->moving == NULL,
 	};
 

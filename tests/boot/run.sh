@@ -74,6 +74,17 @@ test_virtio_rng_by_a_line_of_the_pics() {
 	devices rng 'pci=nomsi noapic' && shows ' 11: .*XT-PIC +virtio0'
 }
 
+# No TSC, no local APIC timer.
+no_tsc='loglevel=7 tsc=unstable clocksource=hpet nolapic_timer'
+
+test_linux_without_a_tsc_runs_by_its_hpet() {
+	devices hpet "$no_tsc" && shows 'hpet0: 3 comparators, 64-bit 50.000000 MHz counter' 'Switched to clocksource hpet' \
+		'hpet: the clock is hpet' && shows_not 'WARNING|BUG|Call Trace|ACPI (BIOS )?Error' &&
+		devices hpet "$no_tsc noapic" && shows 'XT-PIC +timer' 'XT-PIC +rtc0' &&
+		linux 0 client "quiet l2=client $no_tsc" && shows 'Switched to clocksource hpet' 'L2: done' 'L1: done with status 0' || return
+	devices rng 'loglevel=7 tsc=unstable' --hpet off && shows 'Switched to clocksource acpi_pm' && shows_not 'hpet'
+}
+
 test_virtio_console() {
 	devices console '' --virtio-console on && shows '^25 80' &&
 		[ "$(grep -a -c '^hvc0 line 1[0-9]* of many, and then some more text$' "$out.text")" = 1000 ]

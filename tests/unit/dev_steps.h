@@ -14,6 +14,7 @@ enum step_device {
 	STEP_PIC,
 	STEP_PIT,
 	STEP_RTC,
+	STEP_HPET,
 	STEP_UART,
 	STEP_PM,
 	STEP_PCI,
@@ -116,6 +117,30 @@ static inline uint64_t step_rtc(void)
 		return step_io(
 			0x70, 1, true, step_chance(80) ? step_below(14) : step_below(256));
 	return step_byte_port(0x71, step_chance(50) ? STEP_PICK(values) : (uint8_t)step_any());
+}
+
+/* Registers of the HPET, with values that make things happen soon; 8 bytes or 4. */
+static inline uint64_t step_hpet(void)
+{
+	static const uint16_t regs[] = {0x10, 0x20, 0x100, 0x100, 0x108, 0x110, 0x114, 0xf0};
+	uint32_t reg = STEP_PICK(regs), size = step_chance(50) ? 8 : 4;
+	uint64_t at = HPET_DEFAULT_BASE + reg, v = step_any();
+	bool write = step_chance(70);
+
+	if (reg >= HPET_TIMER)
+		at += step_below(VHPET_TIMERS) * HPET_TIMER_SIZE;
+	if (reg == HPET_CONFIG)
+		v = step_chance(80) ? v | 1 : v;
+	else if (reg == HPET_TIMER && step_chance(80))
+		v = (v & 0x41ef) | 4 | (20 + step_below(4)) << HPET_TN_ROUTE_SHIFT;
+	else if (reg == HPET_TIMER + HPET_TIMER_MESSAGE + 4 && step_chance(80))
+		v = 0xfee00000 | step_below(4) << 12;
+	else if (step_chance(80))
+		v = step_below(0x40000) + (step_chance(30) ? 0xfffff000 : 0);
+	if (reg % 8 != 0)
+		size = 4;
+	v = write ? v : 0;
+	return platform_mmio(&machine, 0, at, write, size, &v) + v;
 }
 
 static inline uint64_t step_uart(void)
@@ -383,6 +408,8 @@ static inline uint64_t step(enum step_device device)
 		return step_pit();
 	case STEP_RTC:
 		return step_rtc();
+	case STEP_HPET:
+		return step_hpet();
 	case STEP_UART:
 		return step_uart();
 	case STEP_PM:

@@ -19,6 +19,8 @@
 static bool fake_apicv;
 /* And a virtual VT-d. */
 static bool fake_vtd;
+/* And no HPET, which others have. */
+static bool fake_no_hpet;
 
 void dev_display(struct platform *p, const struct vramfb_state *s, const char *why)
 {
@@ -106,6 +108,7 @@ static inline void fake_start(unsigned vcpus)
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
 		.vtd = fake_vtd,
+		.hpet = !fake_no_hpet,
 		.ram_stays = true};
 
 	fake_forget();

@@ -304,6 +304,53 @@ static void the_spcr_describes_the_uart(void **state)
 	assert_int_equal(get(spcr + 64, 4), 0xffffffff); /* no PCI function */
 }
 
+/* 1.0a, 3.2.4; of its device the bytes of Memory32Fixed (ReadWrite, ...). */
+static void a_hpet_has_a_table_and_a_device(void **state)
+{
+	static const uint8_t pnp0103[] = {0x0c, 0x41, 0xd0, 0x01, 0x03};
+	static const uint8_t memory32[] = {
+		0x86, 9, 0, 1, 0x00, 0x00, 0xd0, 0xfe, 0x00, 0x04, 0x00, 0x00};
+	uint64_t hpet;
+
+	(void)state;
+	assert_false(dsdt_has(pnp0103, sizeof(pnp0103)));
+	config.hpet = true;
+	used = acpi_build(memory, SIZE, BASE, &config);
+	hpet = table("HPET");
+	assert_int_equal(get(hpet + 4, 4), 56);
+	assert_int_equal(sum(hpet, 56), 0);
+	assert_int_equal(get(hpet + 36, 4), 0x8086a201);
+	assert_int_equal(get(hpet + 40, 4), 0x4000); /* memory, 64 bits */
+	assert_int_equal(get(hpet + 44, 8), 0xfed00000);
+	assert_int_equal(get(hpet + 52, 1), 0);
+	assert_int_equal(get(hpet + 53, 2), 5000); /* 50 microseconds at 100 MHz */
+	assert_int_equal(get(hpet + 55, 1), 1);
+	assert_true(dsdt_has(pnp0103, sizeof(pnp0103)));
+	assert_true(dsdt_has(memory32, sizeof(memory32)));
+}
+
+/* VT-d 8.3.1 "Device Scope Structure": each has a place of its own as a source of messages. */
+static void the_dmar_knows_the_hpet_if_there_is_one(void **state)
+{
+	static const uint8_t ioapic[] = {3, 8, 0, 0, 0, 0xf0, 0x1f, 0};
+	static const uint8_t hpet[] = {4, 8, 0, 0, 0, 0xf0, 0x1e, 0};
+	uint64_t dmar;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		config.vtd = true;
+		config.hpet = i == 1;
+		used = acpi_build(memory, SIZE, BASE, &config);
+		dmar = table("DMAR");
+		assert_int_equal(get(dmar + 4, 4), 48 + 16 + 8 * (1 + i));
+		assert_int_equal(get(dmar + 50, 2), 16 + 8 * (1 + i));
+		assert_memory_equal(&memory[dmar - BASE + 64], ioapic, 8);
+		if (i == 1)
+			assert_memory_equal(&memory[dmar - BASE + 72], hpet, 8);
+		assert_int_equal(sum(dmar, get(dmar + 4, 4)), 0);
+	}
+}
+
 static void the_mcfg_describes_ecam(void **state)
 {
 	uint64_t mcfg = table("MCFG");
@@ -407,6 +454,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_madt_describes_the_interrupt_wiring, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_mcfg_describes_ecam, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_hpet_has_a_table_and_a_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_dmar_knows_the_hpet_if_there_is_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_spcr_describes_the_uart, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_dsdt_has_the_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -113,7 +113,7 @@ static void firmware_is_given_them_with_its_own_hole_however_many_they_are(void 
 	(void)state;
 	make(DEV_MAX_NODES, DEV_MAX_VCPUS, 8 * GIB);
 	config.fwcfg = told;
-	config.vtd = true;
+	config.vtd = config.hpet = true;
 	config.root_ports = LIMIT_ROOT_PORTS;
 	assert_true(acpi_loader_build(&l, &config, DEV_ECAM_BASE));
 	read_tables(l.tables, sizeof(l.tables));

@@ -107,6 +107,7 @@ static void try_all(enum step_device focus)
 GOES_ON(the_pics_go_on_elsewhere_as_they_were, STEP_PIC)
 GOES_ON(the_pit_goes_on_elsewhere_as_it_was, STEP_PIT)
 GOES_ON(the_rtc_goes_on_elsewhere_as_it_was, STEP_RTC)
+GOES_ON(the_hpet_goes_on_elsewhere_as_it_was, STEP_HPET)
 GOES_ON(the_uart_goes_on_elsewhere_as_it_was, STEP_UART)
 GOES_ON(power_management_goes_on_elsewhere_as_it_was, STEP_PM)
 GOES_ON(pci_goes_on_elsewhere_as_it_was, STEP_PCI)
@@ -131,6 +132,7 @@ int main(void)
 		cmocka_unit_test(the_pics_go_on_elsewhere_as_they_were),
 		cmocka_unit_test(the_pit_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(the_rtc_goes_on_elsewhere_as_it_was),
+		cmocka_unit_test(the_hpet_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(the_uart_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(power_management_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(pci_goes_on_elsewhere_as_it_was),

@@ -78,7 +78,14 @@ static const struct wrong {
 	BYTES(uart.count, 2),                                   /* the FIFO is off */
 	BYTES(pci.address, 1), BYTES(pci.f[0].config[0], 0x87), /* another vendor */
 	BYTES(pci.f[1].config[4], 1),                           /* no function */
-	BYTES(flash.command, 0x70), BYTES(fwcfg.key, 1),
+	BYTES(flash.command, 0x70), BYTES(fwcfg.key, 1), BYTES(hpet.config, 4),
+	BYTES(hpet.status, 8), BYTES(hpet.start, 1),  /* it stands */
+	BYTES(hpet.looked, 1), BYTES(hpet.status, 1), /* of a timer with edges */
+	BYTES(hpet.timer[0].config, 1), BYTES(hpet.timer[1].config, HPET_TN_64BIT),
+	BYTES(hpet.timer[2].config, HPET_TN_SET_VALUE), /* not periodic */
+	BYTES(hpet.timer[0].config, HPET_TN_32BIT),     /* with comparators of 64 bits */
+	BYTES(hpet.timer[1].config, 1ull << 32),
+	BYTES(hpet.timer[2].config, 1u << HPET_TN_ROUTE_SHIFT),
 	BYTES(fwcfg.dma_left, 1),                            /* there is no firmware */
 	BYTES(fwcfg.written[0], 1), BYTES(ramfb.width, 640), /* nor a display */
 };
@@ -119,6 +126,20 @@ static void a_device_alone_refuses_what_it_cannot_be_in(void **unused)
 	assert_int_equal(fake_in(0x3ff), 7);
 }
 
+static void a_machine_without_a_hpet_takes_the_state_of_none(void **unused)
+{
+	(void)unused;
+	fake_no_hpet = true;
+	start(NULL);
+	fake_no_hpet = false;
+	platform_get_state(&machine, &state);
+	assert_true(platform_set_state(&machine, &state));
+	state.hpet.timer[1].message = 1;
+	assert_false(platform_set_state(&machine, &state));
+	start(NULL);
+	assert_true(platform_set_state(&machine, &state));
+}
+
 static void a_transfer_that_cannot_be_is_refused(void **unused)
 {
 	struct vfwcfg_state s;
@@ -144,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(
 			a_state_that_cannot_be_is_refused_and_changes_nothing, start),
+		cmocka_unit_test(a_machine_without_a_hpet_takes_the_state_of_none),
 		cmocka_unit_test(a_transfer_that_cannot_be_is_refused),
 		cmocka_unit_test_setup(a_device_alone_refuses_what_it_cannot_be_in, start),
 	};

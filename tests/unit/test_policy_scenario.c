@@ -537,7 +537,7 @@ static void the_longest_texts_fit(void **state)
 	memset(c.name, 'x', LIMIT_NAME - 1);
 	c.memory -= 2 << 20;
 	c.cpus = c.root_ports = LIMIT_VCPUS;
-	c.vmx = c.shadow = c.apicv = c.rng = c.cmdline0 = false;
+	c.vmx = c.shadow = c.apicv = c.rng = c.hpet = c.cmdline0 = false;
 	c.virtio_console = c.firmware_log = true;
 	c.weight = WEIGHT_MAX;
 	c.restart = RESTART_ON_FAILURE;

@@ -86,7 +86,7 @@ static void for_each_key_and_value_both_decide_the_same(void **state)
 static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 {
 	static const char *const texts[] = {
-		"vms: [{name: a, firmware: ovmf, memory: 1G, firmware-log: on}]",
+		"vms: [{name: a, firmware: ovmf, memory: 1G, firmware-log: on, hpet: off}]",
 		"vms: [{name: a, firmware: seabios, display: ramfb}]",
 		"vms: [{name: a, firmware: ovmf, kernel: k, display: ramfb}]",
 		"vms: [{name: a, firmware: f, kernel: k, cmdline: 'x -- y', disks: [{image: d}]}]",

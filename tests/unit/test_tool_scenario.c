@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 		"dir/s.yaml:4: memory: '2M' is not allowed: must be a size");
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, nodes, vmx, shadow, apicv, cpu-features, vmx-features, start, restart, restart-limit, background, weight, pin, "
-		"reserve, balloon, rng, virtio-console, vsock, root-ports, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
+		"reserve, balloon, rng, virtio-console, hpet, vsock, root-ports, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 289}]",
 		"dir/s.yaml:1: cpus: '289' is not allowed: must be a number from 1 to 288");

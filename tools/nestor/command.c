@@ -44,6 +44,7 @@ static const struct option option_table[] = {
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
 	{"--vsock", TO_VM, "vsock", RUN | CHECK | IMAGE},
 	{"--ports", TO_VM, "ports", RUN | CHECK | IMAGE},
+	{"--hpet", TO_VM, "hpet", RUN | CHECK | IMAGE},
 	{"--root-ports", TO_VM, "root-ports", RUN | CHECK | IMAGE},
 	{"--net", TO_VM, "net", RUN | CHECK | IMAGE},
 	{"--devices", TO_VM, "devices", RUN | CHECK | IMAGE},

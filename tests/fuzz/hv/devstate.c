@@ -26,6 +26,7 @@ static const struct piece {
 	PIECE(pic, STEP_PIC),
 	PIECE(pit, STEP_PIT),
 	PIECE(rtc, STEP_RTC),
+	PIECE(hpet, STEP_HPET),
 	PIECE(uart, STEP_UART),
 	PIECE(pm, STEP_PM),
 	PIECE(pci, STEP_PCI),

@@ -205,6 +205,24 @@ static void memory(struct input *in, unsigned vcpu)
 		kind & 4 ? 4 : size, &v);
 }
 
+/* The HPET: mostly whole registers, with values that are soon reached. */
+static void hpet(struct input *in)
+{
+	static const uint16_t regs[] = {HPET_CONFIG, HPET_STATUS, HPET_COUNTER, HPET_TIMER};
+	unsigned kind = byte(in), size = kind & 0x20 ? 8 : 1u << (kind >> 3 & 3);
+	uint64_t at = HPET_DEFAULT_BASE + regs[kind & 3];
+	uint64_t v = kind & 0x40 ? value(in) : 0;
+	struct vhpet_state s;
+
+	if (kind & 4)
+		at = HPET_DEFAULT_BASE + HPET_TIMER + byte(in) % (HPET_TIMER_SIZE * 4) / 4 * 4;
+	if (kind & 0x80)
+		at += byte(in);
+	platform_mmio(&machine, 0, at, kind & 0x40, size, &v);
+	vhpet_get_state(&machine.hpet, &s);
+	assert_true(vhpet_valid_state(&machine, &s));
+}
+
 static void msr(struct input *in, unsigned vcpu)
 {
 	unsigned kind = byte(in);
@@ -290,7 +308,7 @@ static void act(struct input *in)
 {
 	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
 
-	switch (kind % 13) {
+	switch (kind % 14) {
 	case 0:
 	case 1:
 		port(in);
@@ -321,6 +339,9 @@ static void act(struct input *in)
 		break;
 	case 11:
 		virtualization(in);
+		break;
+	case 12:
+		hpet(in);
 		break;
 	default:
 		if (kind & 0x80)
