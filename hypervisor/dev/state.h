@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 8
+#define PLATFORM_STATE_VERSION 9
 
 struct platform_state {
 	uint32_t size;    /* of the structure */
@@ -40,6 +40,7 @@ struct platform_state {
 	struct vfwcfg_state fwcfg;
 	struct vflash_state flash;
 	struct vramfb_state ramfb;
+	struct vvga_state vga;
 	struct vvtd_state vtd;
 };
 

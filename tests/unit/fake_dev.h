@@ -17,8 +17,8 @@
 
 /* What fake_start asks for: local APICs that a CPU virtualizes. */
 static bool fake_apicv;
-/* And a virtual VT-d. */
-static bool fake_vtd;
+/* And a virtual VT-d; the text mode of a VGA. */
+static bool fake_vtd, fake_vga;
 
 void dev_display(struct platform *p, const struct vramfb_state *s, const char *why)
 {
@@ -106,6 +106,7 @@ static inline void fake_start(unsigned vcpus)
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
 		.vtd = fake_vtd,
+		.vga = fake_vga,
 		.ram_stays = true};
 
 	fake_forget();

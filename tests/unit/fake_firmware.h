@@ -48,6 +48,7 @@ static inline void firmware_start(unsigned vcpus)
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
 		.vtd = fake_vtd,
+		.vga = fake_vga,
 		.display = true,
 		.fwcfg = &firmware_table,
 		.acpi = &firmware_acpi,
