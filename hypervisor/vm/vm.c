@@ -350,7 +350,8 @@ static bool create_parts(
 		.memory = vm->config.memory,
 		.root_ports = vm->config.root_ports,
 		.firmware_log = vm->config.firmware_log,
-		.display = vm->config.display != DISPLAY_NONE,
+		.display = vm->config.display == DISPLAY_RAMFB,
+		.vga = vm->config.display == DISPLAY_TEXT,
 		.vtd = vm->config.iommu == IOMMU_VTD,
 		.ram_stays = memory->moving == NULL,
 	};
