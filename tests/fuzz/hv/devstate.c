@@ -32,7 +32,8 @@ static const struct piece {
 	PIECE(fwcfg, STEP_FIRMWARE),
 	PIECE(flash, STEP_FLASH),
 	PIECE(vtd, STEP_VTD),
-	PIECE(vga, STEP_VGA),
+	/* without its palette, which is most of it */
+	{offsetof(struct platform_state, vga), offsetof(struct vvga_state, dac), STEP_VGA},
 	PIECE(ioapic, STEP_IOAPIC),
 	PIECE(lapic[0], STEP_LAPIC),
 	PIECE(lapic[1], STEP_LAPIC),
