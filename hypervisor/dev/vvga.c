@@ -240,14 +240,10 @@ bool vvga_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		return false;
 	for (unsigned i = 0; i < size; i++) {
 		uint16_t at = colour_port(&p->vga.s, (uint16_t)(port + i));
-		uint8_t byte = (uint8_t)(*value >> 8 * i);
+		uint8_t byte = 0xff;
 
-		if (write)
-			claimed |= write_byte(&p->vga.s, at, byte);
-		else if (read_byte(p, at, &byte))
-			claimed = true;
-		else
-			byte = 0xff;
+		claimed |= write ? write_byte(&p->vga.s, at, (uint8_t)(*value >> 8 * i))
+				 : read_byte(p, at, &byte);
 		read |= (uint32_t)byte << 8 * i;
 	}
 	if (!write && claimed)

@@ -2368,8 +2368,9 @@ long_debian_boots_from_the_network_by_ovmf() {
 long_memtest86_starts_without_firmware() {
 	local m
 	for m in x64 ia32; do
+		rm -f "$out.txt"
 		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+$m.bin" \
-			--cmdline console=ttyS0,115200 || return
+			--cmdline console=ttyS0,115200 --display text --screenshot "l1=$out.txt" && reads "$out.txt" '^ +Memtest86\+ v[0-9.]+' || return
 	done
 }
 
@@ -2400,6 +2401,17 @@ long_xen_runs_pvh_and_hvm_guests() {
 
 long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
 	tests/matrix/run.sh xen-dom0pvh-smp xen-pv
+}
+
+# Xen 4.20: 4.17's VGA console maps the text memory before Xen can map anything (ioremap_wc), gives up and says nothing. Without
+# no-real-mode Xen asks a BIOS for the display.
+long_xen_prints_on_a_text_display() {
+	rm -f "$out.txt"
+	until_it_shows 'Dom0 has maximum' run --timeout 200 --l1 "$B/debian-xen-trixie/xen" \
+		--cmdline 'console=com1,vga com1=115200,8n1 vga=keep no-real-mode bootscrub=0 dom0_mem=640M,max:640M' \
+		--module "$B/debian-xen-trixie/vmlinux,console=hvc0 quiet" --module "$B/debian-xen-trixie/xen.cpio" --memory 1280M \
+		--display text --screenshot "l1=$out.txt" &&
+		shows 'VGA is text mode 80x25' && reads "$out.txt" '^\(XEN\) .*Dom0 has maximum'
 }
 
 png_size() { # FILE: width and height

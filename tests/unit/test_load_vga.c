@@ -47,7 +47,8 @@ static void without_one_linux_is_told_of_none(void **state)
 	ok(LOAD_LINUX);
 	assert_true(all_zero(INFO, INFO + 0x70));
 	assert_int_equal(get(0x410, 2), 0x202);
-	assert_true(all_zero(0x415, 0x500) && all_zero(0xa0000, 0xc0000));
+	assert_true(all_zero(0x449, 0x467) && all_zero(0x484, 0x48a));
+	assert_true(all_zero(0xa0000, 0xc0000));
 }
 
 /* Both protocols have the same fields, one behind the other. */
