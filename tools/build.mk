@@ -3,7 +3,7 @@
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
 TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/setting_lists.c policy/device_list.c policy/serial_config.c policy/net_config.c policy/name_list.c policy/vm_config.c policy/options.c policy/nodes.c policy/memory.c policy/disk_config.c policy/cdrom_config.c policy/scenario.c policy/mitigations.c policy/cpuid.c spec/cpuid.c \
-	spec/flash.c spec/pci_find.c spec/exits.c spec/cpu_features.c spec/feature_names.c spec/vmx_features.c spec/vmx_needs.c spec/vmcs.c nested/caps.c vtd/dmar.c vtd/caps.c vtd/judge.c vtd/topology.c lib/text.c lib/fmt.c lib/frame.c lib/manage.c lib/picture.c lib/trace.c)
+	spec/flash.c spec/pci_find.c spec/exits.c spec/cpu_features.c spec/feature_names.c spec/vmx_features.c spec/vmx_needs.c spec/vmcs.c nested/caps.c vtd/dmar.c vtd/caps.c vtd/judge.c vtd/topology.c lib/text.c lib/fmt.c lib/frame.c lib/glyphs.c lib/manage.c lib/picture.c lib/trace.c)
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lcurl-gnutls -lgnutls -ljansson -lmicrohttpd -lpthread -lpng -lyaml -lz -llzma -lzstd -llz4
 TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"$(VERSION)"' -iquote tools/nestor -iquote hypervisor \

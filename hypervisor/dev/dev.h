@@ -106,6 +106,7 @@ struct platform_config {
 	unsigned root_ports; /* in how many slots devices may come and go; 0: none */
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
+	bool vga;            /* it has the text mode of a VGA: vvga.h */
 	bool vtd;            /* it has a virtual VT-d: vvtd.h */
 	bool hpet;           /* it has a HPET: vhpet.h */
 	bool ram_stays;      /* what dev_memory answers for the memory's addresses, always */

@@ -23,7 +23,8 @@ static const struct port_range {
 	{FWCFG_PORT_SELECTOR, FWCFG_PORT_DMA + 7, vfwcfg_io},
 	{VPM_PORT_EVENT, VPM_PORT_EVENT + VPM_PORT_SIZE - 1, vpm_io}, {0xcf8, 0xcff, vpci_io},
 	{VPM_PORT_RESET, VPM_PORT_RESET, vpm_io}, /* what PCI does not claim */
-	{0, UINT16_MAX, vpci_io},                 /* behind base address registers */
+	{VGA_CRTC_INDEX - VGA_MONO_OFFSET, VGA_INPUT_STATUS_1, vvga_io},
+	{0, UINT16_MAX, vpci_io}, /* behind base address registers */
 };
 
 static bool io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
@@ -391,6 +392,7 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vfwcfg_reset(p);
 	vflash_reset(p);
 	vramfb_reset(p);
+	vvga_reset(p);
 	vvtd_reset(p);
 	platform_deadline_changed(p);
 }

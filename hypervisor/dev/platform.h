@@ -19,6 +19,7 @@
 #include "dev/vramfb.h"
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
+#include "dev/vvga.h"
 #include "dev/vvtd.h"
 #include "spec/addr.h"
 
@@ -36,6 +37,7 @@ struct platform {
 	struct vfwcfg fwcfg;
 	struct vflash flash;
 	struct vramfb ramfb;
+	struct vvga vga;
 	struct vvtd vtd;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };

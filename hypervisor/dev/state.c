@@ -18,9 +18,10 @@ _Static_assert(sizeof(struct vpci_state) == 45796, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
 _Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
+_Static_assert(sizeof(struct vvga_state) == 840, "no padding");
 _Static_assert(sizeof(struct vvtd_state) == 664, "no padding");
 _Static_assert(sizeof(struct vhpet_state) == 136, "no padding");
-_Static_assert(sizeof(struct platform_state) == 132576, "no padding");
+_Static_assert(sizeof(struct platform_state) == 133416, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -50,6 +51,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	vfwcfg_get_state(&p->fwcfg, &s->fwcfg);
 	vflash_get_state(&p->flash, &s->flash);
 	vramfb_get_state(&p->ramfb, &s->ramfb);
+	vvga_get_state(&p->vga, &s->vga);
 	vvtd_get_state(p, &s->vtd);
 	vhpet_get_state(&p->hpet, &s->hpet);
 	dev_unlock(p);
@@ -76,8 +78,8 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
 	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg) &&
 	       vflash_valid_state(&p->flash, &s->flash) && vramfb_valid_state(p, &s->ramfb) &&
-	       vvtd_valid_state(p, &s->vtd) && vhpet_valid_state(p, &s->hpet) &&
-	       s->reserved == 0;
+	       vvga_valid_state(p, &s->vga) && vvtd_valid_state(p, &s->vtd) &&
+	       vhpet_valid_state(p, &s->hpet) && s->reserved == 0;
 }
 
 static bool set(struct platform *p, const struct platform_state *s)
@@ -91,8 +93,8 @@ static bool set(struct platform *p, const struct platform_state *s)
 	     vpm_set_state(&p->pm, &s->pm) && vpic_set_state(&p->pic, &s->pic) &&
 	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci) &&
 	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg) && vflash_set_state(&p->flash, &s->flash) &&
-	     vramfb_set_state(p, &s->ramfb) && vvtd_set_state(p, &s->vtd) &&
-	     vhpet_set_state(p, &s->hpet);
+	     vramfb_set_state(p, &s->ramfb) && vvga_set_state(p, &s->vga) &&
+	     vvtd_set_state(p, &s->vtd) && vhpet_set_state(p, &s->hpet);
 	if (!ok)
 		return false;
 	chipset_put_back(p);

@@ -40,6 +40,7 @@ struct platform_state {
 	struct vfwcfg_state fwcfg;
 	struct vflash_state flash;
 	struct vramfb_state ramfb;
+	struct vvga_state vga;
 	struct vvtd_state vtd;
 	struct vhpet_state hpet;
 };

@@ -11,6 +11,9 @@
  * A run has n + 1 pixels; with n = 63 two bytes follow, the low one first, and say how many. At
  * the start both colours are black. Runs go on over the ends of rows; the last one ends with
  * the picture.
+ *
+ * Text goes as a picture, too, with a character for each pixel: its code in bits 7:0, its
+ * attribute in 15:8, and PICTURE_CURSOR.
  */
 #ifndef NESTOR_LIB_PICTURE_H
 #define NESTOR_LIB_PICTURE_H
@@ -21,6 +24,7 @@
 
 #define PICTURE_SIDE   4096u      /* pixels of a row or a column at most */
 #define PICTURE_PIXELS (4u << 20) /* in all */
+#define PICTURE_CURSOR 0x10000u   /* of a character: the cursor is there */
 
 /* What both ends know of the pixels that were. */
 struct picture {

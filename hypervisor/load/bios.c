@@ -19,7 +19,7 @@
 #define BDA_EBDA      0x40eu /* segment */
 #define BDA_EQUIPMENT 0x410u
 #define BDA_MEMORY    0x413u  /* KiB */
-#define EQUIPMENT     0x0202u /* one serial port, an FPU; no display */
+#define EQUIPMENT     0x0202u /* one serial port, an FPU; a display: vga.c */
 
 /* One behind the other from LOAD_BIOS on: only jumps within a handler. */
 enum handler {
@@ -49,7 +49,11 @@ static const uint8_t ignored[] = {
 };
 
 static const uint8_t equipment_list[] = {
-	0xb8, 0x02, 0x02, /* mov $0x0202, %ax */
+	0x1e,             /* push %ds */
+	0x31, 0xc0,       /* xor %ax, %ax */
+	0x8e, 0xd8,       /* mov %ax, %ds */
+	0xa1, 0x10, 0x04, /* mov 0x410, %ax */
+	0x1f,             /* pop %ds */
 	0xcf,             /* iretw */
 };
 

@@ -7,8 +7,15 @@
 #include "load/load_int.h"
 
 #include "spec/addr.h"
+#include "spec/vga.h"
 
 /* Offsets in struct boot_params, which is the protocol's "zero page". */
+#define BP_VIDEO_MODE   0x006u
+#define BP_VIDEO_COLS   0x007u
+#define BP_VIDEO_EGA    0x00au
+#define BP_VIDEO_LINES  0x00eu
+#define BP_VIDEO_IS_VGA 0x00fu
+#define BP_VIDEO_POINTS 0x010u
 #define BP_ACPI_RSDP    0x070u
 #define BP_E820_COUNT   0x1e8u
 #define BP_HEADER       0x1f1u
@@ -37,7 +44,8 @@
 #define VERSION       0x020fu
 #define INITRD_LIMIT  0x7fffffffu
 #define INITRD_LIMIT32 \
-	0x37ffffffu /* what a 32-bit kernel maps with its usual split of addresses */
+	0x37ffffffu       /* what a 32-bit kernel maps with its usual split of addresses */
+#define EGA_256K       3u /* as INT 10H, AH = 12H says it */
 #define ENTRY64_OFFSET 0x200u
 
 bool linux_is_bzimage(const struct load_image *i)
@@ -62,6 +70,17 @@ static void put_e820(uint8_t *bp, const struct load_target *t)
 		put(bp, BP_E820 + 20 * i + 8, t->map[i].size, 8);
 		put(bp, BP_E820 + 20 * i + 16, t->map[i].type, 4);
 	}
+}
+
+/* Of struct screen_info; the cursor is at the top left. */
+static void put_screen(uint8_t *bp)
+{
+	put(bp, BP_VIDEO_MODE, VGA_MODE_TEXT, 1);
+	put(bp, BP_VIDEO_COLS, VGA_COLUMNS, 1);
+	put(bp, BP_VIDEO_EGA, EGA_256K, 2);
+	put(bp, BP_VIDEO_LINES, VGA_ROWS, 1);
+	put(bp, BP_VIDEO_IS_VGA, 1, 1);
+	put(bp, BP_VIDEO_POINTS, VGA_LINES, 2);
 }
 
 /*
@@ -118,6 +137,8 @@ static const char *finish(const struct load_target *t, const struct load_request
 	put(bp, BP_LOADER_TYPE, LOADER_OTHER, 1);
 	put(bp, BP_CMDLINE, LOAD_CMDLINE, 4);
 	put_e820(bp, t);
+	if (t->vga)
+		put_screen(bp);
 	ram_put_text(t, LOAD_CMDLINE, r->kernel.cmdline, LOAD_CMDLINE_SIZE);
 	e->rip = l->entry;
 	e->rsi = LOAD_INFO;

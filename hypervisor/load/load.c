@@ -69,6 +69,7 @@ const char *load_images(const struct load_target *target, const struct load_requ
 		if ((wanted == LOAD_AUTO ? f->by_looks : wanted == f->format) &&
 			f->is(&request->kernel)) {
 			bios_put(target);
+			vga_put(target);
 			return f->load(target, request, out);
 		}
 	}

@@ -58,6 +58,7 @@ struct load_target {
 	uint64_t
 		/* guest-physical address of the ACPI tables, which lie in the first RAM */
 		rsdp;
+	bool vga; /* it has the text mode of a VGA, whose text is in the first RAM, too */
 };
 
 struct load_image {

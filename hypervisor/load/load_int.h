@@ -60,6 +60,11 @@ uint64_t ram_put_identity_map(const struct load_target *t);
  */
 void bios_put(const struct load_target *t);
 
+/* ---- vga.c ---- */
+
+/* The screen of a VM with a VGA, and what a BIOS says of it. After bios_put. */
+void vga_put(const struct load_target *t);
+
 /* ---- elf.c ---- */
 bool elf_is(const struct load_image *i);
 /* These three, of an image that elf_is. */

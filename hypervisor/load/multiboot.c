@@ -2,6 +2,12 @@
 #include "load/multiboot_int.h"
 
 #include "spec/addr.h"
+#include "spec/vga.h"
+
+#define SCREEN_EGA_TEXT 2u
+
+const struct multiboot_screen multiboot_text_screen = {
+	VGA_TEXT, 2 * VGA_COLUMNS, VGA_COLUMNS, VGA_ROWS, 16, SCREEN_EGA_TEXT};
 
 const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
 	uint64_t header, const struct multiboot_addresses *a, struct loaded *l)

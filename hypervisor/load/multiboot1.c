@@ -7,12 +7,15 @@
 #define MAGIC       0x1badb002u
 #define BOOT_MAGIC  0x2badb002u
 #define SEARCH      8192u
+#define WANTS_VIDEO (1u << 2)
 #define HAS_ADDRESS (1u << 16) /* the "a.out kludge" */
 #define INFO_MEMORY (1u << 0)
 #define INFO_CMD    (1u << 2)
 #define INFO_MODS   (1u << 3)
 #define INFO_MMAP   (1u << 6)
 #define INFO_LOADER (1u << 9)
+#define INFO_SCREEN (1u << 12)
+#define SCREEN_AT   (LOAD_INFO + 88)
 
 /* Where the parts are that the information points to. */
 #define MMAP_AT    (LOAD_INFO + 0x100)
@@ -77,16 +80,34 @@ static void put_memory(const struct load_target *t)
 	ram_put32(t, LOAD_INFO + 48, MMAP_AT);
 }
 
+/* 0 for an ELF file without a header. */
+static uint32_t flags_of(const struct load_image *i)
+{
+	int64_t header = find_header(i);
+	uint32_t flags = 0;
+
+	if (header >= 0)
+		image_get32(i, (uint64_t)header + 4, &flags);
+	return flags;
+}
+
+/* Text whatever mode it prefers: the header's wishes are no conditions. */
+static uint32_t put_screen(const struct load_target *t, const struct load_image *i)
+{
+	if (!t->vga || !(flags_of(i) & WANTS_VIDEO))
+		return 0;
+	(void)ram_write(t, SCREEN_AT, &multiboot_text_screen, sizeof(multiboot_text_screen));
+	return INFO_SCREEN;
+}
+
 static const char *load_kernel(
 	const struct load_target *t, const struct load_image *i, struct loaded *l)
 {
 	int64_t header = find_header(i);
-	uint32_t flags = 0, v[5];
+	uint32_t v[5];
 	struct multiboot_addresses a;
 
-	if (header >= 0)
-		image_get32(i, (uint64_t)header + 4, &flags);
-	if (!(flags & HAS_ADDRESS))
+	if (!(flags_of(i) & HAS_ADDRESS))
 		return multiboot_load_elf(t, i, l);
 	for (unsigned k = 0; k < 5; k++) {
 		if (!image_get32(i, (uint64_t)header + 12 + 4u * k, &v[k]))
@@ -110,7 +131,9 @@ const char *mb1_load(
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
 	if (error != NULL)
 		return error;
-	ram_put32(t, LOAD_INFO, INFO_MEMORY | INFO_CMD | INFO_MODS | INFO_MMAP | INFO_LOADER);
+	ram_put32(t, LOAD_INFO,
+		INFO_MEMORY | INFO_CMD | INFO_MODS | INFO_MMAP | INFO_LOADER |
+			put_screen(t, &r->kernel));
 	put_memory(t);
 	(void)multiboot_put_cmdline(t, r);
 	ram_put32(t, LOAD_INFO + 16, LOAD_CMDLINE);

@@ -16,14 +16,16 @@
 _Static_assert(8 + (TAG_HEAD + LOAD_CMDLINE_SIZE) + (TAG_HEAD + 8) +
 			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + LOAD_MODULE_TEXT) +
 			       (TAG_HEAD + 8) + (TAG_HEAD + 8 + MMAP_ROW * LOAD_MAX_RANGES) +
-			       (TAG_HEAD + 40) + TAG_HEAD <=
+			       (TAG_HEAD + 40) + (TAG_HEAD + 24) + TAG_HEAD <=
 		       LOAD_TABLES - LOAD_INFO2,
 	"the information does not reach the page tables");
 
 enum header_tag {
 	HEADER_END = 0,
 	HEADER_ADDRESS = 2,
-	HEADER_ENTRY = 3
+	HEADER_ENTRY = 3,
+	HEADER_CONSOLE = 4,
+	HEADER_SCREEN = 5
 };
 
 enum info_tag {
@@ -33,6 +35,7 @@ enum info_tag {
 	INFO_MODULE = 3,
 	INFO_MEMORY = 4,
 	INFO_MMAP = 6,
+	INFO_SCREEN = 8,
 	INFO_RSDP = 15
 };
 
@@ -61,7 +64,7 @@ bool mb2_is(const struct load_image *i)
 
 /* What the header's tags ask for. */
 struct wishes {
-	bool has_entry, has_addresses;
+	bool has_entry, has_addresses, wants_screen;
 	uint32_t entry;
 	struct multiboot_addresses addresses;
 };
@@ -88,13 +91,15 @@ static bool read_tags(const struct load_image *i, uint64_t at, struct wishes *w)
 			w->has_entry = image_get32(i, at + 8, &w->entry);
 		if (type == HEADER_ADDRESS)
 			w->has_addresses = read_addresses(i, at + 8, &w->addresses);
+		if (type == HEADER_CONSOLE || type == HEADER_SCREEN)
+			w->wants_screen = true;
 		at += ((uint64_t)size + 7) & ~7ull;
 	}
 	return true;
 }
 
 static const char *load_kernel(
-	const struct load_target *t, const struct load_image *i, struct loaded *l)
+	const struct load_target *t, const struct load_image *i, struct loaded *l, bool *screen)
 {
 	uint64_t header = (uint64_t)find_header(i);
 	struct wishes w;
@@ -106,6 +111,7 @@ static const char *load_kernel(
 		return "the Multiboot 2 header has addresses but no entry point";
 	error = w.has_addresses ? multiboot_load_flat(t, i, header, &w.addresses, l)
 				: multiboot_load_elf(t, i, l);
+	*screen = w.wants_screen && t->vga;
 	if (w.has_entry)
 		l->entry = w.entry;
 	return error;
@@ -159,6 +165,17 @@ static void tag_memory(struct tag_writer *w)
 	tag(w, INFO_MMAP, &map, 8 + MMAP_ROW * t->map_count);
 }
 
+/* Text whatever size it prefers: the header's wishes are no conditions. */
+static void tag_screen(struct tag_writer *w)
+{
+	const struct {
+		struct multiboot_screen screen;
+		uint16_t reserved;
+	} __attribute__((packed)) body = {multiboot_text_screen, 0};
+
+	tag(w, INFO_SCREEN, &body, sizeof(body));
+}
+
 const char *mb2_load(
 	const struct load_target *t, const struct load_request *r, struct entry_state *e)
 {
@@ -167,9 +184,10 @@ const char *mb2_load(
 	const char *cmdline = (const char *)ram_at(t, LOAD_CMDLINE, LOAD_CMDLINE_SIZE);
 	struct loaded l;
 	unsigned count;
+	bool screen;
 	const char *error;
 
-	error = load_kernel(t, &r->kernel, &l);
+	error = load_kernel(t, &r->kernel, &l, &screen);
 	if (error == NULL)
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
 	if (error != NULL)
@@ -178,6 +196,8 @@ const char *mb2_load(
 	tag(&w, INFO_LOADER, MULTIBOOT_LOADER_NAME, sizeof(MULTIBOOT_LOADER_NAME));
 	tag_modules(&w, modules, count);
 	tag_memory(&w);
+	if (screen)
+		tag_screen(&w);
 	tag(&w, INFO_RSDP, ram_at(t, t->rsdp, RSDP_SIZE), RSDP_SIZE);
 	tag(&w, INFO_END, NULL, 0);
 	ram_put32(t, LOAD_INFO2, (uint32_t)(w.at - LOAD_INFO2));

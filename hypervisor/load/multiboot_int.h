@@ -21,6 +21,16 @@ struct placed_module {
 	struct text cmdline;
 };
 
+/* The fields "framebuffer" of both: Multiboot 1, 3.3; Multiboot 2, 3.6.12. */
+struct multiboot_screen {
+	uint64_t address;
+	uint32_t pitch, width, height; /* bytes of a row; characters */
+	uint8_t bits, type;
+} __attribute__((packed));
+
+/* That of a VGA in text mode. */
+extern const struct multiboot_screen multiboot_text_screen;
+
 /* The kernel whose header, at this offset of the image, has addresses; its entry is not set. */
 const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
 	uint64_t header, const struct multiboot_addresses *a, struct loaded *l);

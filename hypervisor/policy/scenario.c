@@ -153,7 +153,7 @@ static const char *add_kernel(
 	struct vm_images *vm = find(s, c->name);
 	const char *error = NULL;
 
-	if (c->display != DISPLAY_NONE)
+	if (c->display == DISPLAY_RAMFB)
 		return VM_DISPLAY_NEEDS_FIRMWARE;
 	if (vm == NULL || vm->firmware.size == 0 || vm->has_kernel)
 		error = c->boot != 0 ? VM_NO_BOOT : add_vm(s, c, &vm);
@@ -536,7 +536,7 @@ static const char *define_error(
 		return "disks that are files of the host belong to one VM";
 	if (c->remote_disks != 0)
 		return "disks that another VM serves are connected at the start only";
-	if (c->display != DISPLAY_NONE && !c->firmware)
+	if (c->display == DISPLAY_RAMFB && !c->firmware)
 		return VM_DISPLAY_NEEDS_FIRMWARE;
 	if (c->boot != 0 && !c->firmware)
 		return VM_NO_BOOT;

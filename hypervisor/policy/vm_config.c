@@ -51,6 +51,7 @@ static const char *const iommu_words[] = {
 static const char *const display_words[] = {
 	[DISPLAY_NONE] = "none",
 	[DISPLAY_RAMFB] = "ramfb",
+	[DISPLAY_TEXT] = "text",
 	NULL,
 };
 
@@ -130,7 +131,8 @@ const struct setting vm_settings[] = {
 			"disk, then cdrom, then network, and what firmware itself tries then"},
 	{ROW("display", "display", SETTING_CHOICE, display), .words = display_words,
 		.initial = DISPLAY_NONE,
-		.help = "give it a display, a picture in its memory; with firmware only"},
+		.help = "give it a display: ramfb, a picture in its memory, with firmware only; text, "
+			"the text mode of a VGA, without UEFI firmware"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
 	{ROW("devices", "devices", SETTING_FUNCTIONS, devices),
 		.help = "PCI functions of the machine that are its own"},

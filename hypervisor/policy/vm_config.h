@@ -48,10 +48,11 @@ enum vm_boot {
 	VM_BOOT_NETWORK
 };
 
-/* Where the guest's firmware and kernel may show a picture. */
+/* What the guest's firmware and kernel may show something on. */
 enum vm_display {
 	DISPLAY_NONE,
-	DISPLAY_RAMFB /* in the guest's RAM: dev/vramfb.h */
+	DISPLAY_RAMFB, /* a picture in the guest's RAM: dev/vramfb.h; with firmware only */
+	DISPLAY_TEXT   /* the text mode of a VGA: dev/vvga.h */
 };
 
 /* Words for the size of its balloon. */
@@ -80,7 +81,7 @@ struct vm_config {
 	bool vsock;           /* a virtio socket device, by which it can serve disks */
 	uint32_t root_ports;  /* slots of what may come and go */
 	bool firmware_log;    /* what its firmware reports goes to the log */
-	uint8_t display;      /* enum vm_display; with firmware only */
+	uint8_t display;      /* enum vm_display */
 	struct net_list nets; /* its network devices */
 	bool cmdline0;        /* Multiboot: image name in front of the command line */
 	uint8_t protocol;     /* enum load_protocol */
@@ -133,8 +134,9 @@ const char *option_rom_size_error(uint64_t size);
 #define VM_NO_FIRMWARE \
 	"a VM with devices of the machine starts from a kernel, not from firmware"
 
-/* And of one that has a display, but no firmware. */
-#define VM_DISPLAY_NEEDS_FIRMWARE "'display' needs 'firmware': it tells the VM of the display"
+/* And of one that has DISPLAY_RAMFB, but no firmware. */
+#define VM_DISPLAY_NEEDS_FIRMWARE \
+	"'display: ramfb' needs 'firmware', which tells the VM of it; 'display: text' does not"
 
 /* What is said of a device behind a root port. */
 #define VM_NO_ROOT_PORT "there is no such root port: 'root-ports' says how many the VM has"

@@ -240,15 +240,18 @@ static bool add_display(struct vm *vm, struct vfwcfg_table *t, const struct vm_i
 {
 	const struct vm_file *bios = &images->vgabios;
 	const uint8_t *data = bios->size != 0 ? map_file(vm, bios) : NULL;
+	const char *name = vm->config.display == DISPLAY_TEXT ? "vgaroms/vgabios-isavga.bin"
+							      : "vgaroms/vgabios-ramfb.bin";
 
 	if (vm->config.display == DISPLAY_NONE)
 		return true;
-	vfwcfg_add_display(t);
+	if (vm->config.display == DISPLAY_RAMFB)
+		vfwcfg_add_display(t);
 	vfwcfg_add_file_value(t, "etc/sercon-port", VUART_PORT, 2);
 	if (bios->size == 0)
 		return true;
 	if (data != NULL)
-		vfwcfg_add_file(t, "vgaroms/vgabios-ramfb.bin", data, (uint32_t)bios->size);
+		vfwcfg_add_file(t, name, data, (uint32_t)bios->size);
 	return data != NULL;
 }
 

@@ -91,7 +91,8 @@ static void add_others(struct load_target *t, uint64_t from, uint64_t to)
 
 static struct load_target make_target(const struct vm *vm)
 {
-	struct load_target t = {.vm = vm, .rsdp = DEV_ACPI_BASE};
+	struct load_target t = {
+		.vm = vm, .rsdp = DEV_ACPI_BASE, .vga = vm->config.display == DISPLAY_TEXT};
 
 	for (unsigned i = 0; i < vm->slot_count; i++)
 		add_ram(&t, &vm->slots[i]);

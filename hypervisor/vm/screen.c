@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest goes on drawing while its picture is read: each pixel is read once, and where the
- * picture is does not change while it is sent. Pages that are no RAM are black.
+ * picture is does not change while it is sent. Pages that are no RAM are black. Text goes out
+ * as it is, a pixel a character: what a character looks like is the tool's.
  */
 #include "vm/screen.h"
 
@@ -10,13 +11,15 @@
 #include "cpu/mem.h"
 #include "cpu/mux.h"
 #include "dev/platform.h"
+#include "lib/fmt.h"
 #include "lib/picture.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
-#define CHUNK 64u   /* pixels that are read at once */
-#define PIECE 2048u /* pixels of a turn */
+#define CHUNK        64u /* pixels that are read at once */
+#define CELLS_A_PAGE (uint32_t)(PAGE_SIZE / 2)
+#define PIECE        2048u /* pixels of a turn */
 
 /* Of a chunk in the stream, where some bytes count twice. */
 #define CHUNK_ROOM (2 * PICTURE_ENCODED(CHUNK))
@@ -25,7 +28,9 @@ struct screen {
 	bool asked;   /* for one more */
 	bool sending; /* what follows holds */
 	uint32_t x, y;
+	uint32_t width, height; /* pixels or characters */
 	struct vramfb_state from;
+	struct vvga_view text; /* of a VM with DISPLAY_TEXT, instead */
 	struct picture_encoder encoder;
 };
 
@@ -56,20 +61,49 @@ bool screen_ask_last(struct vm *vm)
 	return true;
 }
 
+static void begin_picture(struct vm *vm)
+{
+	struct screen *s = vm->screen;
+
+	vramfb_get_state(&vm->platform->ramfb, &s->from);
+	s->width = s->from.width;
+	s->height = s->from.height;
+	mux_record("screen vm=%s channel=%u width=%u height=%u", vm->config.name,
+		MUX_SCREEN + vm->id, s->width, s->height);
+}
+
+static void begin_text(struct vm *vm)
+{
+	struct screen *s = vm->screen;
+	const struct vvga_view *t = &s->text;
+	char colours[VGA_COLOURS * 6 + 1];
+
+	vvga_look(&vm->platform->vga.s, &s->text);
+	s->width = t->columns;
+	s->height = t->rows;
+	for (unsigned i = 0; i < VGA_COLOURS; i++)
+		fmt(colours + 6 * i, 7, "%06x", t->colour[i]);
+	mux_record("screen vm=%s channel=%u width=%u height=%u lines=%u first=%u last=%u "
+		   "blinks=%u colours=%s",
+		vm->config.name, MUX_SCREEN + vm->id, s->width, s->height, t->lines, t->first,
+		t->last, t->blinks, colours);
+}
+
 /* Without a picture the tool is told so. */
 static void begin(struct vm *vm)
 {
 	struct screen *s = vm->screen;
 
 	s->asked = false;
-	vramfb_get_state(&vm->platform->ramfb, &s->from);
-	mux_record("screen vm=%s channel=%u width=%u height=%u", vm->config.name,
-		MUX_SCREEN + vm->id, s->from.width, s->from.height);
-	s->sending = s->from.width != 0;
+	if (vm->config.display == DISPLAY_TEXT)
+		begin_text(vm);
+	else
+		begin_picture(vm);
+	s->sending = s->width != 0;
 	s->x = 0;
 	s->y = 0;
 	if (s->sending)
-		picture_encode_start(&s->encoder, s->from.width, s->from.height);
+		picture_encode_start(&s->encoder, s->width, s->height);
 }
 
 /* The next pixels, of one row and one page; how many. */
@@ -91,22 +125,42 @@ static uint32_t read_chunk(const struct vm *vm, uint32_t pixels[CHUNK])
 	return n;
 }
 
+/* Characters of one row, up to the end of a page or of the text memory. */
+static uint32_t read_text(const struct vm *vm, uint32_t cells[CHUNK])
+{
+	const struct screen *s = vm->screen;
+	uint32_t first = vvga_cell(&s->text, s->x, s->y);
+	uint32_t n = CELLS_A_PAGE - first % CELLS_A_PAGE;
+	const uint16_t *there;
+
+	n = n < s->width - s->x ? n : s->width - s->x;
+	n = n < CHUNK ? n : CHUNK;
+	there = vm_readable_va(vm, VGA_TEXT + first * sizeof(*there), n * sizeof(*there));
+	for (uint32_t i = 0; i < n; i++) {
+		cells[i] = there == NULL || s->text.blank ? 0 : there[i];
+		if (first + i == s->text.cursor && !s->text.blank)
+			cells[i] |= PICTURE_CURSOR;
+	}
+	return n;
+}
+
 static uint32_t send_chunk(struct vm *vm)
 {
 	struct screen *s = vm->screen;
 	uint8_t out[PICTURE_ENCODED(CHUNK)];
 	uint32_t pixels[CHUNK];
-	uint32_t n = read_chunk(vm, pixels);
+	bool text = vm->config.display == DISPLAY_TEXT;
+	uint32_t n = text ? read_text(vm, pixels) : read_chunk(vm, pixels);
 	size_t size = picture_encode(&s->encoder, pixels, n, out);
 
 	if (size != 0)
 		mux_write(MUX_SCREEN + vm->id, (const char *)out, size);
 	s->x += n;
-	if (s->x == s->from.width) {
+	if (s->x == s->width) {
 		s->x = 0;
 		s->y++;
 	}
-	s->sending = s->y < s->from.height;
+	s->sending = s->y < s->height;
 	return n;
 }
 

@@ -2379,8 +2379,9 @@ long_debian_boots_from_the_network_by_ovmf() {
 long_memtest86_starts_without_firmware() {
 	local m
 	for m in x64 ia32; do
+		rm -f "$out.txt"
 		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+$m.bin" \
-			--cmdline console=ttyS0,115200 || return
+			--cmdline console=ttyS0,115200 --display text --screenshot "l1=$out.txt" && reads "$out.txt" '^ +Memtest86\+ v[0-9.]+' || return
 	done
 }
 
@@ -2411,6 +2412,17 @@ long_xen_runs_pvh_and_hvm_guests() {
 
 long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
 	tests/matrix/run.sh xen-dom0pvh-smp xen-pv
+}
+
+# Xen 4.20: 4.17's VGA console maps the text memory before Xen can map anything (ioremap_wc), gives up and says nothing. Without
+# no-real-mode Xen asks a BIOS for the display.
+long_xen_prints_on_a_text_display() {
+	rm -f "$out.txt"
+	until_it_shows 'Dom0 has maximum' run --timeout 200 --l1 "$B/debian-xen-trixie/xen" \
+		--cmdline 'console=com1,vga com1=115200,8n1 vga=keep no-real-mode bootscrub=0 dom0_mem=640M,max:640M' \
+		--module "$B/debian-xen-trixie/vmlinux,console=hvc0 quiet" --module "$B/debian-xen-trixie/xen.cpio" --memory 1280M \
+		--display text --screenshot "l1=$out.txt" &&
+		shows 'VGA is text mode 80x25' && reads "$out.txt" '^\(XEN\) .*Dom0 has maximum'
 }
 
 png_size() { # FILE: width and height
@@ -2449,7 +2461,7 @@ test_ovmf_shows_its_shell() {
 		[ "$(png_size "$out.png")" = ' 800 600' ]
 }
 
-# Pictures of two VMs while they run, at SIGUSR1, and again when they end.
+# Displays of three VMs while they run, at SIGUSR1, and again when they end. One is of the other kind, with another VGA BIOS.
 test_displays_are_shown_when_asked_for_and_at_the_end() {
 	local pid tries=0
 	cat >"$out.yaml" <<-END
@@ -2458,37 +2470,71 @@ test_displays_are_shown_when_asked_for_and_at_the_end() {
 		  - {name: a, firmware: seabios, memory: 32M, display: ramfb}
 		  - {name: b, firmware: seabios, memory: 32M, display: ramfb, firmware-log: on, cpus: 2}
 		  - {name: c, firmware: seabios, memory: 32M}
+		  - {name: d, firmware: seabios, memory: 32M, display: text}
 	END
-	rm -f "$out".[ab].*
+	rm -f "$out".[abd].*
 	"$NESTOR" run "$out.yaml" --screenshot "a=$out.a.txt" --screenshot "b=$out.b.txt" \
-		--screenshot "b=$out.b.png" --console "a=file:$out.a.log" --console "b=file:$out.b.log" \
+		--screenshot "b=$out.b.png" --screenshot "d=$out.d.txt" --console "a=file:$out.a.log" --console "b=file:$out.b.log" --console "d=file:$out.d.log" \
 		</dev/null >"$out" 2>&1 &
 	pid=$!
-	until grep -a -q 'No bootable' "$out.a.log" && grep -a -q 'No bootable' "$out.b.log"; do
+	until grep -a -q 'No bootable' "$out.a.log" && grep -a -q 'No bootable' "$out.b.log" && grep -a -q 'No bootable' "$out.d.log"; do
 		kill -0 "$pid" || break
 		sleep 0.2
 	done
 	kill -USR1 "$pid"
-	while [ ! -e "$out.a.txt" ] || [ ! -e "$out.b.png" ]; do
+	while [ ! -e "$out.a.txt" ] || [ ! -e "$out.b.png" ] || [ ! -e "$out.d.txt" ]; do
 		sleep 0.1
 		[ "$((tries += 1))" -lt 300 ] || break
 	done
 	reads "$out.a.txt" '^SeaBIOS \(version' '^No bootable device\.$' &&
+		reads "$out.d.txt" '^SeaBIOS \(version' '^No bootable device\.$' &&
 		reads "$out.b.txt" '^No bootable device\.$' && [ "$(png_size "$out.b.png")" = ' 1024 768' ]
 	local first=$?
-	rm -f "$out".[ab].*
+	rm -f "$out".[abd].*
 	kill "$pid"
 	wait "$pid"
 	text
 	cat "$out.text"
-	[ "$first" = 0 ] && reads "$out.a.txt" '^No bootable device\.$' && [ -e "$out.b.png" ] &&
+	[ "$first" = 0 ] && reads "$out.a.txt" '^No bootable device\.$' && reads "$out.d.txt" '^No bootable device\.$' && [ -e "$out.b.png" ] &&
 		shows_not 'did not report|damaged|showed nothing'
+}
+
+# By b8000 and registers, as small kernels do it: each character is there, and none costs an exit. Without a display there is nothing.
+test_what_a_kernel_prints_at_b8000_is_seen() {
+	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/textmode.elf")
+	rm -f "$out.txt" "$out.png"
+	expect 1 "${run[@]}" --display text --screenshot "l1=$out.txt" --screenshot "l1=$out.png" &&
+		shows 'BDA: mode 3, 80 columns, 25 rows of 16 lines, CRTC 3d4, equipment 222$' '^status: 0$' 'a cell at the start: 720$' \
+			'a cell costs an exit: no$' 'cursor: d3$' 'retrace: comes and goes$' "'l1' shows 80x25 characters" &&
+		reads "$out.txt" '^╔══╗$' '^Hello from b8000: O0 Il1 \|$' '^ {70}last line☻$' &&
+		[ "$(sed -n 2p "$out.txt")" = 'Hello from b8000: O0 Il1 |' ] && [ "$(grep -c '' "$out.txt")" = 25 ] &&
+		[ "$(png_size "$out.png")" = ' 640 400' ] &&
+		expect 1 "${run[@]}" &&
+		shows 'BDA: mode 0, 0 columns, 1 rows of 0 lines, CRTC 0, equipment 202$' '^status: f0$' 'a cell at the start: 0$' 'retrace: none$'
+}
+
+# Linux' vgacon, and its init by the same console.
+test_linux_prints_on_a_text_display() {
+	rm -f "$out.txt"
+	expect 0 run --timeout 600 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --cmdline "$LINUX console=tty0 try=rng end=poweroff" \
+		--display text --screenshot "l1=$out.txt" &&
+		shows 'Console: colour VGA\+ 80x25' &&
+		reads "$out.txt" '^\[ +[0-9.]+\] Run /init as init process$' '^rng: ok$' 'reboot: Power down$'
+}
+
+# By SeaBIOS, with the VGA BIOS of its package; the serial port has the same.
+test_seabios_prints_on_a_text_display() {
+	rm -f "$out.txt" "$out.png"
+	until_it_shows 'No bootable device\.' run --timeout 60 --l1-firmware seabios --memory 64M --display text \
+		--screenshot "l1=$out.txt" --screenshot "l1=$out.png" &&
+		reads "$out.txt" '^SeaBIOS \(version' '^No bootable device\.$' && [ "$(png_size "$out.png")" = ' 640 400' ]
 }
 
 test_wrong_displays_are_told() {
 	expect 66 run --l1 "$B/payload/power.elf" --display ramfb && one_line &&
-		shows "'display' needs 'firmware'" &&
-		expect 64 run --l1-firmware seabios --display vga && one_line && shows 'one of none, ramfb' &&
+		shows "'display: ramfb' needs 'firmware'" &&
+		expect 64 run --l1-firmware seabios --display vga && one_line && shows 'one of none, ramfb, text' &&
+		expect 66 run --l1-firmware ovmf --display text && one_line && shows 'UEFI firmware has no text mode' &&
 		expect 64 run --l1-firmware seabios --screenshot l1=a.png && one_line && shows 'the VM has no display' &&
 		expect 64 run --l1-firmware seabios --display ramfb --screenshot a.png && one_line &&
 		shows 'must be VM=FILE.png or VM=FILE.txt' &&

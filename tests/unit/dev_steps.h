@@ -23,6 +23,7 @@ enum step_device {
 	STEP_FIRMWARE,
 	STEP_FLASH,
 	STEP_VTD,
+	STEP_VGA,
 	STEP_INTERRUPT,
 	STEP_TIME,
 	STEP_DEVICES
@@ -173,6 +174,18 @@ static inline uint64_t step_vtd(void)
 	platform_mmio(&machine, 0, at, step_chance(70), 4, &v);
 	platform_work(&machine);
 	return v;
+}
+
+/* Ports of a VGA that a driver uses, and those beside them. */
+static inline uint64_t step_vga(void)
+{
+	uint16_t port = (uint16_t)(step_chance(50)   ? 0x3c0 + step_below(16)
+				   : step_chance(80) ? 0x3d4 + step_below(8)
+						     : 0x3b4 + step_below(8));
+
+	return step_io(port, 1u << step_below(3), step_chance(60),
+		(step_chance(70) ? step_below(32) : (uint32_t)step_any()) | (uint32_t)step_any()
+										    << 8);
 }
 
 static inline uint64_t step_pm(void)
@@ -420,6 +433,8 @@ static inline uint64_t step(enum step_device device)
 		return step_flash();
 	case STEP_VTD:
 		return step_vtd();
+	case STEP_VGA:
+		return step_vga();
 	case STEP_PCI:
 		return step_pci();
 	case STEP_IOAPIC:

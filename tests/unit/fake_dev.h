@@ -17,8 +17,8 @@
 
 /* What fake_start asks for: local APICs that a CPU virtualizes. */
 static bool fake_apicv;
-/* And a virtual VT-d. */
-static bool fake_vtd;
+/* And a virtual VT-d; the text mode of a VGA. */
+static bool fake_vtd, fake_vga;
 /* And no HPET, which others have. */
 static bool fake_no_hpet;
 
@@ -109,6 +109,7 @@ static inline void fake_start(unsigned vcpus)
 		.apicv = fake_apicv,
 		.vtd = fake_vtd,
 		.hpet = !fake_no_hpet,
+		.vga = fake_vga,
 		.ram_stays = true};
 
 	fake_forget();

@@ -49,6 +49,7 @@ static inline void firmware_start(unsigned vcpus)
 		.apicv = fake_apicv,
 		.vtd = fake_vtd,
 		.hpet = !fake_no_hpet,
+		.vga = fake_vga,
 		.display = true,
 		.fwcfg = &firmware_table,
 		.acpi = &firmware_acpi,

@@ -67,6 +67,7 @@ static void try(enum step_device focus, uint64_t seed)
 
 	step_with_firmware = seed % 2 == 0;
 	fake_vtd = seed % 3 == 0;
+	fake_vga = seed % 5 != 0;
 	step_start(VCPUS);
 	fake_enable_apics();
 	step_random = seed;
@@ -115,6 +116,7 @@ GOES_ON(the_ioapic_goes_on_elsewhere_as_it_was, STEP_IOAPIC)
 GOES_ON(what_firmware_reads_goes_on_elsewhere, STEP_FIRMWARE)
 GOES_ON(flash_goes_on_elsewhere, STEP_FLASH)
 GOES_ON(the_remapping_unit_goes_on_elsewhere_as_it_was, STEP_VTD)
+GOES_ON(a_vga_goes_on_elsewhere_as_it_was, STEP_VGA)
 GOES_ON(local_apics_go_on_elsewhere_as_they_were, STEP_LAPIC)
 
 static void virtualized_local_apics_go_on_elsewhere_as_they_were(void **state)
@@ -140,6 +142,7 @@ int main(void)
 		cmocka_unit_test(what_firmware_reads_goes_on_elsewhere),
 		cmocka_unit_test(flash_goes_on_elsewhere),
 		cmocka_unit_test(the_remapping_unit_goes_on_elsewhere_as_it_was),
+		cmocka_unit_test(a_vga_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(local_apics_go_on_elsewhere_as_they_were),
 		cmocka_unit_test(virtualized_local_apics_go_on_elsewhere_as_they_were),
 	};

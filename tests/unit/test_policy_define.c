@@ -80,6 +80,7 @@ static void what_cannot_be_a_vm_later_is_refused_and_changes_nothing(void **stat
 	expect_no_vm(8, "b", "ports=agent", "at the start only");
 	expect_no_vm(8, "b", "boot=disk", "firmware");
 	expect_no_vm(8, "b", "display=ramfb", "firmware");
+	assert_true(define(8, 0, "text", "display=text"));
 	expect_no_vm(8, "b", "net=lan,mac=52:54:00:00:00:01+lan,mac=52:54:00:00:00:01", "MAC");
 	assert_true(define(8, 0, "b", "net=lan,mac=52:54:00:00:00:01"));
 	expect_no_vm(8, "c", "net=lan,mac=52:54:00:00:00:01", "MAC");

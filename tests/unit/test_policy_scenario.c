@@ -72,11 +72,11 @@ static void a_display_comes_with_firmware_and_brings_its_bios(void **state)
 {
 	(void)state;
 	expect_refusal("kernel vm=a display=ramfb", "kernel vm=a display=ramfb",
-		"'display' needs 'firmware'");
+		"'display: ramfb' needs 'firmware'");
 	expect_refusal("vgabios vm=a", "vgabios vm=a", "no firmware for this VM before it");
 	assert_true(scenario_add(&s, t("firmware vm=a display=ramfb"), 0x1000, 256 << 10));
 	assert_true(scenario_add(&s, t("firmware vm=b display=none"), 0x1000, 256 << 10));
-	assert_true(scenario_add(&s, t("kernel vm=c"), 0x1000, 9));
+	assert_true(scenario_add(&s, t("kernel vm=c display=text"), 0x1000, 9));
 	expect_refusal("vgabios vm=b", "vgabios vm=b", "the VM has no display");
 	expect_refusal("vgabios vm=c", "vgabios vm=c", "no firmware for this VM before it");
 	assert_false(scenario_add(&s, t("vgabios vm=a"), 0x2000, 0));
@@ -86,7 +86,7 @@ static void a_display_comes_with_firmware_and_brings_its_bios(void **state)
 	assert_true(scenario_add(&s, t("vgabios vm=a"), 0x2000, 64 << 10));
 	assert_int_equal(s.vms[0].vgabios.start, 0x2000);
 	assert_int_equal(s.vms[0].config.display, DISPLAY_RAMFB);
-	expect_refusal("firmware vm=d display=vga", "display=vga", "none, ramfb");
+	expect_refusal("firmware vm=d display=vga", "display=vga", "none, ramfb, text");
 }
 
 static void firmware_of_an_impossible_size_is_refused(void **state)

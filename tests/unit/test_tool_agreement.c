@@ -89,6 +89,8 @@ static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 		"vms: [{name: a, firmware: ovmf, memory: 1G, firmware-log: on, hpet: off}]",
 		"vms: [{name: a, firmware: seabios, display: ramfb}]",
 		"vms: [{name: a, firmware: ovmf, kernel: k, display: ramfb}]",
+		"vms: [{name: a, kernel: k, display: text}]",
+		"vms: [{name: a, firmware: seabios, display: text}]",
 		"vms: [{name: a, firmware: f, kernel: k, cmdline: 'x -- y', disks: [{image: d}]}]",
 		"vms: [{name: a, kernel: k}, {name: b, firmware: seabios, restart: on-reset}]",
 		"vms: [{name: a, kernel: k}]",

@@ -33,6 +33,7 @@ static struct l0_config config;
 static struct picture_decoder decoder;
 static enum picture_result result;
 static uint32_t width, height;
+static char record[300];
 static unsigned records, written, room, read_pixels, locked, refusals;
 static uint64_t seed = 1;
 static bool scramble;
@@ -51,6 +52,13 @@ void *pool_get_run(struct page_pool *p, unsigned pages)
 	assert_ptr_equal(p, &vm->pool);
 	memset(memory, 0, sizeof(memory));
 	return pages <= 16 ? memory : NULL;
+}
+
+uint64_t dev_now(struct platform *p)
+{
+	(void)p;
+	fail_msg("nobody asks for the time");
+	return 0;
 }
 
 void dev_lock(struct platform *p)
@@ -75,7 +83,7 @@ const void *vm_readable_va(const struct vm *v, uint64_t gpa, uint64_t size)
 		return NULL;
 	for (uint64_t i = 0; scramble && i < size / 4; i++)
 		ram[gpa / 4 + i] = (uint32_t)random_next(&seed);
-	return &ram[gpa / 4];
+	return (const uint8_t *)ram + gpa;
 }
 
 uint32_t mux_room(unsigned channel)
@@ -97,14 +105,13 @@ void mux_write(unsigned channel, const char *s, size_t len)
 
 void mux_record(const char *format, ...)
 {
-	char line[200];
 	va_list args;
 	unsigned channel;
 
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	vsnprintf(record, sizeof(record), format, args);
 	va_end(args);
-	assert_int_equal(sscanf(line, "screen vm=v channel=%u width=%u height=%u", &channel,
+	assert_int_equal(sscanf(record, "screen vm=v channel=%u width=%u height=%u", &channel,
 				 &width, &height),
 		3);
 	assert_int_equal(channel, CHANNEL);
@@ -271,6 +278,109 @@ static void at_the_end_a_picture_begins_anew(void **state)
 	assert_false(screen_ask_last(vm));
 }
 
+/* ---- text ---- */
+
+#define CELL(i) (((const uint16_t *)ram)[VGA_TEXT / 2 + (i) % VVGA_CELLS])
+
+static int start_text(void **state)
+{
+	start(state);
+	vm->config.display = DISPLAY_TEXT;
+	box.platform.config.vga = true;
+	vvga_reset(&box.platform);
+	return 0;
+}
+
+static void set_crtc(uint8_t index, uint8_t value)
+{
+	box.platform.vga.s.crtc[index] = value;
+}
+
+static void shows_cells(uint32_t first, uint32_t pitch, uint32_t cursor)
+{
+	screen_ask(vm);
+	all_turns();
+	assert_int_equal(result, PICTURE_COMPLETE);
+	for (uint32_t i = 0; i < width * height; i++) {
+		uint32_t at = first + i / width * pitch + i % width;
+		uint32_t want = CELL(at) | (at % VVGA_CELLS == cursor ? PICTURE_CURSOR : 0);
+
+		if (pixels[i] != want)
+			fail_msg("another cell at %u, %u", i % width, i / width);
+	}
+}
+
+static void text_is_sent_as_it_is_in_memory(void **state)
+{
+	(void)state;
+	set_crtc(CRTC_CURSOR_HIGH, 0x03);
+	shows_cells(0, 80, 0x300);
+	assert_int_equal(width, 80);
+	assert_int_equal(height, 25);
+	assert_non_null(strstr(record, " lines=16 first=13 last=14 blinks=1 "
+				       "colours=0000000000aa00aa0000aaaaaa0000aa00aaaa5500"
+				       "aaaaaa5555555555ff55ff5555ffffff5555ff55ffffff55"
+				       "ffffff"));
+	set_crtc(CRTC_CURSOR_START, 0x20);
+	shows_cells(0, 80, VVGA_NONE);
+}
+
+/* From wherever the screen begins, over the end of the text memory, and in odd sizes. */
+static void text_never_comes_from_elsewhere(void **state)
+{
+	(void)state;
+	set_crtc(CRTC_START_HIGH, 0x3f);
+	set_crtc(CRTC_START_LOW, 0x81);
+	shows_cells(0x3f81, 80, 0);
+	set_crtc(CRTC_ROW, 0xff);
+	set_crtc(CRTC_START_HIGH, 0xff);
+	shows_cells(0xff81, 510, 0);
+	set_crtc(CRTC_ROW, 0);
+	set_crtc(CRTC_LAST_COLUMN, 0xff);
+	set_crtc(CRTC_CHARACTER, 6);
+	shows_cells(0xff81, 0, VVGA_NONE); /* no cursor: it would begin below */
+	assert_int_equal(width, 256);
+	assert_int_equal(height, 57);
+}
+
+static void a_screen_that_is_off_is_empty(void **state)
+{
+	(void)state;
+	box.platform.vga.s.sequencer[SEQ_CLOCKING] = CLOCKING_SCREEN_OFF;
+	screen_ask(vm);
+	all_turns();
+	assert_int_equal(result, PICTURE_COMPLETE);
+	assert_int_equal(width * height, 2000);
+	for (unsigned i = 0; i < 2000; i++)
+		assert_int_equal(pixels[i], 0);
+}
+
+static void who_draws_graphics_shows_nothing(void **state)
+{
+	(void)state;
+	box.platform.vga.s.graphics[GFX_MISC] |= GFX_MISC_GRAPHICS;
+	screen_ask(vm);
+	assert_int_equal(screen_work(vm), VPCI_WORK_DONE);
+	assert_int_equal(width | height, 0);
+	assert_int_equal(written, 0);
+}
+
+static void registers_that_change_meanwhile_change_no_screen_that_is_sent(void **state)
+{
+	(void)state;
+	set_crtc(CRTC_LAST_COLUMN, 0xff);
+	screen_ask(vm);
+	assert_int_equal(screen_work(vm), VPCI_WORK_MORE);
+	set_crtc(CRTC_LAST_COLUMN, 0x10);
+	set_crtc(CRTC_LAST_LINE, 0x10);
+	set_crtc(CRTC_START_HIGH, 0x20);
+	all_turns();
+	assert_int_equal(result, PICTURE_COMPLETE);
+	for (uint32_t i = 0; i < 256 * 25; i++)
+		if ((pixels[i] & 0xffff) != CELL(i / 256 * 80 + i % 256))
+			fail_msg("another cell at %u", i);
+}
+
 static void nobody_asks_a_vm_without_a_display(void **state)
 {
 	(void)state;
@@ -297,6 +407,13 @@ int main(void)
 		cmocka_unit_test_setup(
 			a_guest_that_changes_its_picture_meanwhile_confuses_nobody, start),
 		cmocka_unit_test_setup(at_the_end_a_picture_begins_anew, start),
+		cmocka_unit_test_setup(text_is_sent_as_it_is_in_memory, start_text),
+		cmocka_unit_test_setup(text_never_comes_from_elsewhere, start_text),
+		cmocka_unit_test_setup(a_screen_that_is_off_is_empty, start_text),
+		cmocka_unit_test_setup(who_draws_graphics_shows_nothing, start_text),
+		cmocka_unit_test_setup(
+			registers_that_change_meanwhile_change_no_screen_that_is_sent,
+			start_text),
 		cmocka_unit_test_setup(nobody_asks_a_vm_without_a_display, start),
 	};
 

@@ -186,18 +186,24 @@ static int read_vm(
 		(unsigned long long)(vm->config.memory / BOOT_MIB));
 }
 
-/* All VMs share it. */
+/* All VMs with such a display share it. */
 static int read_vgabios(struct arena *a, const struct scenario_spec *s, struct vm_files *files,
 	unsigned vm, struct error *e)
 {
 	const struct vm_spec *v = &s->vms[vm];
 
-	if (v->config.display == DISPLAY_NONE)
+	if (v->config.display == DISPLAY_NONE || !v->firmware.path)
 		return 0;
-	if (firmware_load_vgabios(a, &v->firmware, &files[vm].vgabios, e))
+	if (v->config.display == DISPLAY_TEXT && firmware_is_uefi(&files[vm].firmware))
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s': UEFI firmware has no text mode: 'display: text' is for "
+			"a BIOS, or a VM without firmware; 'display: ramfb' works with it",
+			v->firmware.where, v->config.name);
+	if (firmware_load_vgabios(
+		    a, &v->firmware, (enum vm_display)v->config.display, &files[vm].vgabios, e))
 		return e->status;
 	for (unsigned i = 0; i < vm && files[vm].vgabios.size; i++)
-		if (files[i].vgabios.size)
+		if (files[i].vgabios.size && s->vms[i].config.display == v->config.display)
 			files[vm].vgabios = files[i].vgabios;
 	return 0;
 }

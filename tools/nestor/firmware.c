@@ -6,10 +6,14 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "policy/vm_config.h"
 
 #define SEABIOS_PACKAGE "seabios"
-#define VGABIOS         "/usr/share/seabios/vgabios-ramfb.bin"
+
+/* By display: where Debian has the BIOS of one. */
+static const char *const vgabioses[] = {
+	[DISPLAY_RAMFB] = "/usr/share/seabios/vgabios-ramfb.bin",
+	[DISPLAY_TEXT] = "/usr/share/seabios/vgabios-isavga.bin",
+};
 
 const char *const firmware_words[] = {FIRMWARE_SEABIOS, "ovmf", NULL};
 
@@ -64,22 +68,23 @@ int firmware_load(struct arena *a, const struct place *from, struct bytes *out, 
 	return 0;
 }
 
-int firmware_load_vgabios(
-	struct arena *a, const struct place *from, struct bytes *out, struct error *e)
+int firmware_load_vgabios(struct arena *a, const struct place *from, enum vm_display display,
+	struct bytes *out, struct error *e)
 {
-	bool there = access(VGABIOS, R_OK) == 0;
+	const char *path = vgabioses[display];
+	bool there = access(path, R_OK) == 0;
 	bool needed = strcmp(from->path, FIRMWARE_SEABIOS) == 0;
 
 	if (!there && needed)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: '%s', for its display, is not there: install the package %s",
-			from->where, VGABIOS, SEABIOS_PACKAGE);
+			from->where, path, SEABIOS_PACKAGE);
 	if (!there || (!needed && find_word(from) >= 0))
 		return 0;
-	if (file_read(a, VGABIOS, from->where, out, e))
+	if (file_read(a, path, from->where, out, e))
 		return e->status;
 	if (out->size && out->size <= VGABIOS_MAX)
 		return 0;
-	return fail(e, STATUS_BAD_INPUT, "%s: '%s' must be up to 64 KiB long", from->where,
-		VGABIOS);
+	return fail(
+		e, STATUS_BAD_INPUT, "%s: '%s' must be up to 64 KiB long", from->where, path);
 }

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "bytes.h"
+#include "policy/vm_config.h"
 #include "setting.h"
 #include "status.h"
 
@@ -30,8 +31,8 @@ bool firmware_is_uefi(const struct bytes *firmware);
  * Reads the VGA BIOS that a display needs with firmware that is a BIOS. UEFI firmware has no
  * use for it; what a file is nobody knows: it gets it, if it is there.
  */
-int firmware_load_vgabios(
-	struct arena *a, const struct place *from, struct bytes *out, struct error *e);
+int firmware_load_vgabios(struct arena *a, const struct place *from, enum vm_display display,
+	struct bytes *out, struct error *e);
 
 /* The file that @from stands for. */
 const char *firmware_path(const struct place *from);

@@ -13,7 +13,16 @@
 #define NARROW_SIZE   22u /* character, attributes, rows */
 #define LZMA_HEADER   13u
 
-/* The upper half of code page 437; the lower one has ASCII, and signs that are left out. */
+/* Signs of code page 437 where ASCII has what is not shown; 0 is a blank. */
+static const uint16_t signs[32] = {
+	' ', 0x263a, 0x263b, 0x2665, 0x2666, 0x2663, 0x2660, 0x2022,    /* 00H */
+	0x25d8, 0x25cb, 0x25d9, 0x2642, 0x2640, 0x266a, 0x266b, 0x263c, /* 08H */
+	0x25ba, 0x25c4, 0x2195, 0x203c, 0x00b6, 0x00a7, 0x25ac, 0x21a8, /* 10H */
+	0x2191, 0x2193, 0x2192, 0x2190, 0x221f, 0x2194, 0x25b2, 0x25bc, /* 18H */
+};
+#define HOUSE 0x2302 /* 7FH */
+
+/* The upper half of code page 437. */
 static const uint16_t cp437[128] = {
 	0x00c7, 0x00fc, 0x00e9, 0x00e2, 0x00e4, 0x00e0, 0x00e5, 0x00e7, /* 80H */
 	0x00ea, 0x00eb, 0x00e8, 0x00ef, 0x00ee, 0x00ec, 0x00c4, 0x00c5, /* 88H */
@@ -32,6 +41,15 @@ static const uint16_t cp437[128] = {
 	0x2261, 0x00b1, 0x2265, 0x2264, 0x2320, 0x2321, 0x00f7, 0x2248, /* F0H */
 	0x00b0, 0x2219, 0x00b7, 0x221a, 0x207f, 0x00b2, 0x25a0, 0x00a0, /* F8H */
 };
+
+uint16_t font_cp437(uint8_t code)
+{
+	if (code < 0x20)
+		return signs[code];
+	if (code == 0x7f)
+		return HOUSE;
+	return code < 0x7f ? code : cp437[code - 0x80];
+}
 
 /* ---- glyphs ---- */
 
@@ -74,6 +92,14 @@ static void add(struct font *font, uint16_t character, const uint8_t *rows)
 uint16_t font_find(const struct font *font, const uint8_t *rows)
 {
 	return font->slot[slot_of(font, rows)].character;
+}
+
+const uint8_t *font_rows(const struct font *font, uint16_t character)
+{
+	for (unsigned i = 0; i < FONT_SLOTS; i++)
+		if (font->slot[i].character == character)
+			return font->slot[i].rows;
+	return NULL;
 }
 
 void fonts_init(struct fonts *f)

@@ -43,4 +43,10 @@ void fonts_add(struct fonts *f, struct arena *a, const struct bytes *image);
 /* The character of a pattern of @font->height rows; 0: it has none. */
 uint16_t font_find(const struct font *font, const uint8_t *rows);
 
+/* The pattern of a character; NULL: the font has none. */
+const uint8_t *font_rows(const struct font *font, uint16_t character);
+
+/* What a code of code page 437 is, as it is shown on a screen. */
+uint16_t font_cp437(uint8_t code);
+
 #endif

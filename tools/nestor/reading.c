@@ -108,7 +108,7 @@ static struct grid best_grid(const struct raster *r, const struct fonts *f)
 	return best;
 }
 
-static char *put_utf8(char *out, uint16_t c)
+char *reading_put(char *out, uint16_t c)
 {
 	if (c < 0x80) {
 		*out++ = (char)c;
@@ -135,7 +135,7 @@ const char *reading_of(struct arena *a, const struct raster *r, const struct fon
 		for (uint32_t column = 0; column < g.columns; column++) {
 			uint16_t c = character_at(r, &g, column, row);
 
-			out = put_utf8(out, c);
+			out = reading_put(out, c);
 			end = c == ' ' ? end : out;
 		}
 		out = end > line ? end : line;

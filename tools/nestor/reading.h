@@ -13,4 +13,7 @@
  */
 const char *reading_of(struct arena *a, const struct raster *r, const struct fonts *f);
 
+/* A character, which is no half of one, as UTF-8: up to 3 bytes; behind them. */
+char *reading_put(char *out, uint16_t c);
+
 #endif

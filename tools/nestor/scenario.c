@@ -373,7 +373,7 @@ int scenario_finish(struct scenario_spec *s, struct error *e)
 		if (vm->firmware.path && !device_list_is_empty(&vm->config.devices))
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
 				vm->config.name, VM_NO_FIRMWARE);
-		if (!vm->firmware.path && vm->config.display != DISPLAY_NONE)
+		if (!vm->firmware.path && vm->config.display == DISPLAY_RAMFB)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
 				vm->config.name, VM_DISPLAY_NEEDS_FIRMWARE);
 		if (!add_to_l0(&l0, vm, &where))

@@ -69,7 +69,7 @@ static int check_place(
 		if (x->s->vms[vm].config.display != DISPLAY_NONE)
 			return check_folder(place, e);
 		return fail(e, STATUS_USAGE,
-			"--screenshot %s: the VM has no display: it needs 'display: ramfb'",
+			"--screenshot %s: the VM has no display: it needs 'display: ramfb' or 'display: text'",
 			place->vm);
 	}
 	return fail(e, STATUS_USAGE, "--screenshot %s: there is no such VM", place->vm);
@@ -138,21 +138,33 @@ static void load_fonts(const struct screenshots *x, unsigned vm, struct arena *a
 	fonts_add(&screen->fonts, a, &f->kernel.image);
 }
 
-static int write_text(
-	const struct screenshots *x, unsigned vm, FILE *out, const struct raster *r)
+static int write_text(const struct screenshots *x, unsigned vm, struct arena *a, FILE *out)
 {
-	struct arena a = {NULL};
-	int status;
+	struct screen *screen = &x->screen[vm];
+	struct raster r = {screen->width, screen->height, screen->pixels};
+	const char *text;
 
-	load_fonts(x, vm, &a);
-	status = fputs(reading_of(&a, r, &x->screen[vm].fonts), out) < 0 ? -1 : 0;
-	arena_free(&a);
-	return status;
+	if (!screen->text)
+		load_fonts(x, vm, a);
+	text = screen->text ? cells_text(a, &screen->cells) : reading_of(a, &r, &screen->fonts);
+	return fputs(text, out) < 0 ? -1 : 0;
+}
+
+static int write_png(const struct screenshots *x, unsigned vm, struct arena *a, FILE *out)
+{
+	struct screen *screen = &x->screen[vm];
+	struct raster r = {screen->width, screen->height, screen->pixels};
+
+	if (screen->text) {
+		load_fonts(x, vm, a);
+		r = cells_draw(a, &screen->cells, &screen->fonts);
+	}
+	return png_write(out, &r);
 }
 
 /* A new file takes the place of the one before: there is never half a picture. */
-static int write_file(const struct screenshots *x, unsigned vm, const char *file,
-	const struct raster *r, struct error *e)
+static int write_file(
+	const struct screenshots *x, unsigned vm, const char *file, struct error *e)
 {
 	struct arena a = {NULL};
 	const char *partial = arena_format(&a, "%s.partial", file);
@@ -160,8 +172,8 @@ static int write_file(const struct screenshots *x, unsigned vm, const char *file
 	int status = out ? 0 : -1;
 
 	if (out)
-		status = ends_with(file, PNG_ENDING) ? png_write(out, r)
-						     : write_text(x, vm, out, r);
+		status = ends_with(file, PNG_ENDING) ? write_png(x, vm, &a, out)
+						     : write_text(x, vm, &a, out);
 	if (out && fclose(out) != 0)
 		status = -1;
 	if (!status)
@@ -178,17 +190,17 @@ static int write_file(const struct screenshots *x, unsigned vm, const char *file
 static void write_files(struct screenshots *x, unsigned vm)
 {
 	struct screen *screen = &x->screen[vm];
-	struct raster r = {screen->width, screen->height, screen->pixels};
 
 	screen->seen = true;
+	screen->cells.cell = screen->pixels;
 	for (unsigned i = 0; i < x->places->count; i++) {
 		const struct screenshot_place *place = &x->places->place[i];
 
 		if (strcmp(place->vm, name_of(x, vm)) != 0 ||
-			write_file(x, vm, place->file, &r, &x->e))
+			write_file(x, vm, place->file, &x->e))
 			continue;
-		fprintf(stderr, "nestor: '%s' shows %ux%u pixels: %s\n", place->vm, r.width,
-			r.height, place->file);
+		fprintf(stderr, "nestor: '%s' shows %ux%u %s: %s\n", place->vm, screen->width,
+			screen->height, screen->text ? "characters" : "pixels", place->file);
 	}
 }
 
@@ -206,6 +218,9 @@ void screenshots_record(struct screenshots *x, const char *line)
 	screen = &x->screen[vm];
 	screen->coming = false;
 	if (!width || width > PICTURE_SIDE || height > PICTURE_SIDE)
+		return;
+	screen->text = record_number(line, "lines") != 0;
+	if (screen->text && !cells_of_record(line, &screen->cells))
 		return;
 	free(screen->pixels);
 	screen->pixels = malloc((size_t)width * height * sizeof(*screen->pixels) + 1);

@@ -7,6 +7,7 @@
 #define NESTOR_SCREENSHOT_H
 
 #include "boot.h"
+#include "cells.h"
 #include "font.h"
 #include "lib/picture.h"
 #include "scenario.h"
@@ -30,8 +31,10 @@ struct screen {
 	bool coming; /* what follows holds */
 	bool seen;   /* one has been written */
 	bool loaded; /* fonts */
+	bool text;   /* characters come */
 	uint32_t width, height;
-	uint32_t *pixels; /* from malloc */
+	uint32_t *pixels; /* from malloc; or cells */
+	struct cells cells;
 	struct picture_decoder decoder;
 	struct fonts fonts;
 };

@@ -33,6 +33,8 @@ static const struct piece {
 	PIECE(fwcfg, STEP_FIRMWARE),
 	PIECE(flash, STEP_FLASH),
 	PIECE(vtd, STEP_VTD),
+	/* without its palette, which is most of it */
+	{offsetof(struct platform_state, vga), offsetof(struct vvga_state, dac), STEP_VGA},
 	PIECE(ioapic, STEP_IOAPIC),
 	PIECE(lapic[0], STEP_LAPIC),
 	PIECE(lapic[1], STEP_LAPIC),
@@ -90,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_apicv = config & 8;
 	step_with_firmware = config & 16;
 	fake_vtd = config & 32;
+	fake_vga = config & 64;
 	step_start(fake_vcpus(config));
 	fake_enable_apics();
 	steps(seed, device);

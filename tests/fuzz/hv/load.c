@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	initrd = data[1] < size - 2 ? data[1] : 0;
 	r.format = (enum load_format)(data[0] % 5);
 	r.cmdline0 = data[0] & 0x80;
+	target.vga = data[0] & 0x10;
 	r.kernel = (struct load_image){kernel, size - 2, text_of((const char *)kernel, initrd)};
 	if (data[0] & 0x40)
 		r.initrd = (struct load_image){

@@ -176,17 +176,31 @@ static uint64_t value(struct input *in)
 	return take(in, sizes[byte(in) % 5]);
 }
 
+/* What the VGA shows lies in the text memory, and its registers can be put back. */
+static void text_is_sane(struct input *in)
+{
+	struct vvga_view v;
+
+	vvga_look(&machine.vga.s, &v);
+	assert_true(vvga_valid_state(&machine, &machine.vga.s));
+	assert_in_range(v.columns * v.rows, 0, VVGA_CELLS);
+	assert_in_range(
+		vvga_cell(&v, (uint32_t)take(in, 2), (uint32_t)take(in, 2)), 0, VVGA_CELLS - 1);
+}
+
 static void port(struct input *in)
 {
 	static const uint16_t base[] = {0x20, 0xa0, 0x40, 0x60, 0x70, 0x3f8, 0x4d0, 0xcf8,
-		0x600, 0x608, 0x80, 0xf0, 0x510, 0x514};
+		0x600, 0x608, 0x80, 0xf0, 0x510, 0x514, 0x3b4, 0x3c0, 0x3d0};
 	unsigned kind = byte(in), size = 1u << byte(in) % 3;
 	uint16_t at = kind & 0x80 ? (uint16_t)take(in, 2)
-				  : (uint16_t)(base[kind % 14] + byte(in) % 16);
+				  : (uint16_t)(base[kind % 17] + byte(in) % 16);
 	uint32_t v = kind & 0x40 ? (uint32_t)value(in) : 0;
 
 	platform_io(&machine, at, kind & 0x40, size, &v);
 	assert_true(kind & 0x40 || size == 4 || v >> size * 8 == 0);
+	if (at >= 0x3b4 && at <= 0x3da)
+		text_is_sane(in);
 }
 
 static void memory(struct input *in, unsigned vcpu)
@@ -357,6 +371,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {data, data + size};
 	unsigned kind = byte(&in);
 
+	fake_vga = kind & 0x40;
 	if (kind & 0x80)
 		firmware_start(fake_vcpus(kind));
 	else
