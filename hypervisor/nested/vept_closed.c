@@ -62,8 +62,11 @@ void watch_close_some(struct nested *n)
 		take_written(e, &e->scan[i]);
 }
 
+/* A page of the VM that is wrong has no entry any more: a right alone would be malformed. */
 void watch_reopen(const struct vept_scan *s)
 {
+	if (!(__atomic_load_n(s->word, __ATOMIC_SEQ_CST) & EPT_READ))
+		return;
 	__atomic_fetch_or(s->word, EPT_WRITE, __ATOMIC_SEQ_CST);
 }
 

@@ -2,6 +2,7 @@
 /*
  * What the device models need from their VM.
  */
+#include "vm/bad_memory.h"
 #include "vm/create.h"
 #include "vm/devices.h"
 #include "vm/sched.h"
@@ -138,7 +139,7 @@ static void *readable(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	uint64_t offset;
 
-	return vm_ram_offset(vm, gpa, size, &offset)
+	return vm_ram_offset(vm, gpa, size, &offset) && !bad_memory_used(vm, gpa, size)
 		       ? (void *)(uintptr_t)ram_readable(vm, offset, size)
 		       : NULL;
 }
