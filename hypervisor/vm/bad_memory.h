@@ -30,12 +30,15 @@ void bad_memory_leave(struct vcpu *vcpu);
  */
 bool bad_memory_unmap(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size);
 
-/* Something accesses this guest-physical range. True: some of it is wrong, and the VM ends. */
-bool bad_memory_used(const struct vm *vm, uint64_t gpa, uint64_t size);
+/* Something accesses this guest-physical range. True: some of it is wrong, and the VM ends. Out
+ * of line: ordinary accesses shall not pay for its stack frame. */
+__attribute__((noinline)) bool bad_memory_used(
+	const struct vm *vm, uint64_t gpa, uint64_t size);
 
 /* The largest page, of *page_size at most, that has this address and nothing that is wrong.
  * False: the address has, and the VM ends. */
-bool bad_memory_fit(const struct vm *vm, struct hpa hpa, uint64_t *page_size);
+__attribute__((noinline)) bool bad_memory_fit(
+	const struct vm *vm, struct hpa hpa, uint64_t *page_size);
 
 /* Wipes what is not wrong. The boot address space, or another one that maps it. */
 void bad_memory_wipe(struct hpa at, uint64_t size);

@@ -357,6 +357,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	box->vm.explain = &box->explain;
 	box->vm.lock = SPINLOCK(LOCK_VM);
 	box->vm.platform_lock = SPINLOCK(LOCK_PLATFORM);
+	box->vm.at_unlock = config->cpus > 1 ? UNLOCK_LOCK : 0;
 	pool_init(&box->vm.pool, (uint8_t *)box + box_size,
 		m->pool_size - box_size - m->kept_size);
 	start_kept(&box->vm.kept, (uint8_t *)box + m->pool_size - m->kept_size, m->kept_size);

@@ -80,6 +80,12 @@ struct vm_locks {
 	uint64_t count, late; /* all, and those that cost a wait; atomic */
 };
 
+/* What the end of devices' work is for, beside nothing. */
+enum vm_unlock {
+	UNLOCK_LOCK = 1,  /* there are other vCPUs */
+	UNLOCK_WRITES = 2 /* devices have writes on record (vept_device_writes) */
+};
+
 struct vm {
 	struct vm_config config;
 	unsigned id;         /* console channel 2 + id */
@@ -129,6 +135,7 @@ struct vm {
 	 * (seam_l1_page_watch); atomic. */
 	uint64_t watched[VM_WATCHED / 64];
 	bool watches;           /* any of them; atomic */
+	uint8_t at_unlock;      /* of devices, enum vm_unlock; with their lock */
 	struct vm_state *saved; /* with selftest=state, like the next */
 	unsigned selftests;     /* asked for */
 	enum vm_end end;
