@@ -26,3 +26,13 @@ void bad_memory_note(uint64_t page)
 		break;
 	}
 }
+
+void bad_memory_report(void)
+{
+	if (bad_memory_any())
+		log_warn(
+			"memory that is wrong: %u pages of 4 KiB were taken out of use, %u times "
+			"there was no room for one",
+			bad_pages_count(&bad_memory),
+			__atomic_load_n(&bad_memory.lost, __ATOMIC_RELAXED));
+}

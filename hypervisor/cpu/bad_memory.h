@@ -19,6 +19,9 @@ extern struct bad_pages bad_memory;
  */
 void bad_memory_note(uint64_t page);
 
+/* A line of the log at the end of a run, if there is any. */
+void bad_memory_report(void);
+
 /* There is some. */
 static inline bool bad_memory_any(void)
 {

@@ -3192,7 +3192,7 @@ test_memory_that_is_wrong_is_taken_out_of_use() {
 	printf '  - {name: a, memory: 64M, kernel: %s}\n  - {name: b, memory: 64M, kernel: %s, cpus: 2, cmdline: count=2}\n' "$of/eptpressure.elf" "$of/clocks.elf" >>"$out.l2.yaml"
 	expect 1 run "$out.yaml" --l0-option selftest=bad-memory &&
 		shows 'uncorrected, no action needed: memory controller' "$wrong: 1 pages" "'a' has memory that is wrong: it ends when it uses it" "$wrong: 2 pages" "$used" \
-			"'a' ended .vm-error. and is started again" "'a' gets other memory" "'a' ended: asked for by the guest" "'b' ended: asked for by the guest" &&
+			"'a' ended .vm-error. and is started again" "'a' gets other memory" "'a' ended: asked for by the guest" "'b' ended: asked for by the guest" 'warn: memory that is wrong: 2 pages of 4 KiB were taken out of use, 0 times' &&
 		expect 72 run "$out.l2.yaml" --l0-option selftest=bad-memory &&
 		shows "$wrong: 2 pages" "$used" 'a vcpu 0: in L2' 'L2 EPT_VIOLATION' "'b' ended: asked for by the guest"
 }
