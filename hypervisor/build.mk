@@ -122,14 +122,18 @@ UNIT_FLAGS_test_cpu_leaves := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_acpi := hypervisor/cpu/acpi.c
 UNIT_EXTRA_test_cpu_reach := hypervisor/cpu/reach.c hypervisor/cpu/acpi.c
 UNIT_FLAGS_test_cpu_reach := -Itests/unit/hw
-UNIT_EXTRA_test_mm_page := hypervisor/mm/page.c
+UNIT_EXTRA_test_mm_page := hypervisor/mm/page.c hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_mm_page := -Itests/unit/hw
-UNIT_EXTRA_test_vm_place := hypervisor/vm/place.c hypervisor/mm/node.c hypervisor/mm/page.c
+UNIT_EXTRA_test_vm_place := hypervisor/vm/place.c hypervisor/mm/node.c hypervisor/mm/page.c hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_vm_place := -Itests/unit/hw
 UNIT_EXTRA_test_vm_sched_nodes := $(UNIT_EXTRA_test_vm_sched)
 UNIT_FLAGS_test_vm_sched_nodes := $(UNIT_FLAGS_test_vm_sched)
 UNIT_EXTRA_test_vm_memory := hypervisor/vm/memory.c
 UNIT_FLAGS_test_vm_memory := -Itests/unit/hw
+UNIT_EXTRA_test_vm_device_writes := hypervisor/vm/seam_dev.c
+UNIT_FLAGS_test_vm_device_writes := -Itests/unit/hw
+UNIT_EXTRA_test_vm_bad_memory := $(addprefix hypervisor/vm/, bad_memory.c memory.c) $(addprefix hypervisor/cpu/, bad_memory.c wipe.c)
+UNIT_FLAGS_test_vm_bad_memory := -Itests/unit/hw -D_GNU_SOURCE
 UNIT_EXTRA_test_cpu_tsc := hypervisor/cpu/tsc.c
 UNIT_FLAGS_test_cpu_tsc := -Itests/unit/hw
 UNIT_EXTRA_test_vm_screen := hypervisor/vm/screen.c
@@ -138,7 +142,7 @@ UNIT_EXTRA_test_vm_variables := hypervisor/vm/variables.c
 UNIT_FLAGS_test_vm_variables := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_idle := hypervisor/cpu/idle.c
 UNIT_FLAGS_test_cpu_idle := -Itests/unit/hw
-UNIT_EXTRA_test_cpu_mce := hypervisor/cpu/mce.c
+UNIT_EXTRA_test_cpu_mce := hypervisor/cpu/mce.c hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_cpu_mce := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_apic := hypervisor/cpu/apic.c
 UNIT_FLAGS_test_cpu_apic := -Itests/unit/hw -D_GNU_SOURCE
@@ -162,7 +166,7 @@ UNIT_EXTRA_test_vm_mitigate := hypervisor/vm/mitigate.c
 UNIT_FLAGS_test_vm_mitigate := -Itests/unit/hw
 UNIT_EXTRA_test_vm_switch := hypervisor/vm/switch.c
 UNIT_FLAGS_test_vm_switch := -Itests/unit/hw
-UNIT_EXTRA_test_vm_ram := hypervisor/vm/ram.c hypervisor/vm/ram_give.c hypervisor/cpu/lock.c
+UNIT_EXTRA_test_vm_ram := hypervisor/vm/ram.c hypervisor/vm/ram_give.c hypervisor/cpu/lock.c hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_vm_ram := -Itests/unit/hw
 UNIT_EXTRA_test_vm_cet := hypervisor/vm/cet.c
 UNIT_FLAGS_test_vm_cet := -Itests/unit/hw
@@ -176,13 +180,13 @@ UNIT_EXTRA_test_vm_translations := hypervisor/vm/translations.c hypervisor/vmx/f
 UNIT_FLAGS_test_vm_translations := -Itests/unit/hw
 # L0's side of a VM's memory from end to end.
 UNIT_EXTRA_test_vm_translations_own := $(UNIT_EXTRA_test_vm_sched) hypervisor/vmx/flush.c \
-	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c seam_nested.c) hypervisor/vmx/ept.c \
-	$(addprefix hypervisor/mm/, node.c page.c paging.c pool.c)
+	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c seam_nested.c bad_memory.c) hypervisor/vmx/ept.c \
+	$(addprefix hypervisor/mm/, node.c page.c paging.c pool.c) hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_vm_translations_own := -Itests/unit/hw -D_DEFAULT_SOURCE -Wl,--wrap=spin_unlock,--wrap=page_alloc,--wrap=page_alloc_most,--wrap=page_free
 UNIT_EXTRA_test_vm_translations_pat := hypervisor/cpu/percpu.c
 UNIT_FLAGS_test_vm_translations_pat := -Itests/unit/hw
 UNIT_EXTRA_test_vm_translations_view := $(addprefix hypervisor/vm/, apicv.c debugger_pages.c translations.c) \
-	$(addprefix hypervisor/vmx/, ept.c flush.c) hypervisor/mm/pool.c hypervisor/cpu/lock.c hypervisor/cpu/config.c
+	$(addprefix hypervisor/vmx/, ept.c flush.c) hypervisor/mm/pool.c hypervisor/cpu/lock.c hypervisor/cpu/config.c hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_vm_translations_view := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \

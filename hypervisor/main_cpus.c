@@ -19,6 +19,7 @@
 #include "cpu/tsc_step.h"
 #include "cpu/tsc.h"
 #include "mm/node.h"
+#include "vm/bad_memory.h"
 #include "vm/denial.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
@@ -120,6 +121,7 @@ static _Noreturn void rest(void)
 		uint64_t until;
 
 		mce_poll();
+		bad_memory_work();
 		until = mce_poll_due();
 		if (until != UINT64_MAX)
 			apic_timer_arm(until, rdtsc());

@@ -3,6 +3,7 @@
  * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
  */
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
 #include "cpu/power.h"
@@ -165,6 +166,7 @@ void all_vms_ended(void)
 {
 	mitigate_report();
 	power_report();
+	bad_memory_report();
 	mux_record("end kind=%s value=%u tsc=%lu", end_kind(first_end), first_value, rdtsc());
 	machine_end();
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
@@ -212,6 +213,15 @@ static enum mce_class worst_of(uint64_t cap)
 	return worst;
 }
 
+/* Before the bank is free: who ends a VM for it looks for the page. */
+static void take_memory(const struct mce_bank *b, uint64_t cap)
+{
+	uint64_t page;
+
+	if (mce_bad_page(b, cap, &page))
+		bad_memory_note(page);
+}
+
 /*
  * Of these banks, what is no worse than `most`: into the log, and room for the next error. What
  * is fatal stays in its bank: it survives a warm reset, and firmware may look.
@@ -229,6 +239,7 @@ static void take_of(
 		if (c > most)
 			continue;
 		tell(when, i, &b, c);
+		take_memory(&b, cap);
 		if (c != MCE_FATAL || !keep_fatal)
 			clear_bank(i);
 		judge_rate(i);

@@ -396,3 +396,15 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vvtd_reset(p);
 	platform_deadline_changed(p);
 }
+
+void platform_ram_moves(struct platform *p)
+{
+	dev_lock(p);
+	p->config.ram_stays = false;
+	p->vtd.age++; /* pages that were near are not, and queues open their areas again */
+	if (p->config.vtd)
+		dev_remap_changed(p, NULL);
+	dev_unlock(p);
+	if (p->config.vtd)
+		dev_work(p);
+}

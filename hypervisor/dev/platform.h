@@ -85,4 +85,8 @@ void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr);
 /* A device that is no LAPIC has another deadline. */
 void platform_deadline_changed(struct platform *p);
 
+/* From now on what dev_memory answers for an address may change, or be nothing: what is known
+ * of it is forgotten, by devices of the machine, too. Without the lock. */
+void platform_ram_moves(struct platform *p);
+
 #endif

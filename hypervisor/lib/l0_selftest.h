@@ -13,6 +13,7 @@ enum l0_selftest {
 	L0_SELFTEST_PAGES,     /* has them on a debugger's EPTs, with the same */
 	L0_SELFTEST_MCE,       /* simulates machine checks: in L0, then in the first guest */
 	L0_SELFTEST_MCE_FATAL, /* ... one that ends all */
+	L0_SELFTEST_MEMORY,    /* ... of memory that the first VM has, and will use */
 	L0_SELFTEST_NMI,       /* NMIs that are no kicks, while the first VM runs */
 	L0_SELFTEST_TSC,       /* CPUs whose TSCs are not in step at the start */
 	L0_SELFTEST_DRIFT,     /* a CPU's TSC goes wrong while the first VM runs */

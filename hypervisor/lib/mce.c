@@ -43,6 +43,43 @@ enum mce_verdict mce_judge(enum mce_class worst, uint64_t status, bool in_guest)
 	return MCE_GO_ON;
 }
 
+#define PAGE_BITS 12u
+#define PHYSICAL  0x000ffffffffff000ull
+
+/* Of 15.9.2 those in which data of memory are wrong: table 15-9, and the codes of 15.9.3. */
+static bool is_of_memory(uint64_t status)
+{
+	static const struct {
+		uint16_t mask, value;
+	} kinds[] = {
+		{0xeffc, 0x000c}, /* cache */
+		{0xef80, 0x0080}, /* memory controller */
+		{0xef80, 0x0280}, /* memory used as a cache */
+		{0xef00, 0x0100}, /* cache hierarchy */
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (((uint16_t)status & kinds[i].mask) == kinds[i].value)
+			return true;
+	return false;
+}
+
+bool mce_bad_page(const struct mce_bank *bank, uint64_t capabilities, uint64_t *page)
+{
+	enum mce_class c = mce_classify(bank->status, capabilities);
+	uint64_t valid = MCI_ADDRV | MCI_MISCV;
+
+	if (c < MCE_DEFERRED || c > MCE_REQUIRED || !(capabilities & MCG_CAP_SER_P))
+		return false;
+	if ((bank->status & valid) != valid || !is_of_memory(bank->status))
+		return false;
+	if (MCI_MISC_MODE(bank->misc) != MCI_MISC_PHYSICAL ||
+		MCI_MISC_LSB(bank->misc) > PAGE_BITS)
+		return false;
+	*page = bank->address & PHYSICAL;
+	return true;
+}
+
 /* 15.9.1 "Simple Error Codes", 15.9.2 "Compound Error Codes"; bit 12 filters corrected ones. */
 static const struct {
 	uint16_t mask, value;

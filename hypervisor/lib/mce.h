@@ -40,6 +40,14 @@ enum mce_verdict {
 /* worst: of this CPU's banks; status: IA32_MCG_STATUS. in_guest: a guest ran, not L0. */
 enum mce_verdict mce_judge(enum mce_class worst, uint64_t status, bool in_guest);
 
+/*
+ * Does the bank tell of an uncorrected error in memory, whose data are wrong for whoever reads
+ * them, consumed (SRAR) or not (SRAO, UCNA)? Then *page is its host-physical address, a
+ * multiple of 4 KiB. False also where the bank cannot say where: SDM 15.3.2.4 "IA32_MCi_MISC
+ * MSRs", a physical address that is exact to a page at least.
+ */
+bool mce_bad_page(const struct mce_bank *bank, uint64_t capabilities, uint64_t *page);
+
 /* Enough for mce_describe(). */
 #define MCE_TEXT 192u
 
@@ -73,5 +81,11 @@ void mce_describe(char *text, size_t size, unsigned number, const struct mce_ban
 #define MCI_PCC   (1ull << 57)
 #define MCI_S     (1ull << 56)
 #define MCI_AR    (1ull << 55)
+
+/* IA32_MCi_MISC, with MCG_SER_P */
+#define MCI_MISC_LSB(misc)     ((unsigned)((misc)&0x3f)) /* lowest bit of the address */
+#define MCI_MISC_MODE(misc)    ((unsigned)((misc) >> 6 & 7))
+#define MCI_MISC_PHYSICAL      2u
+#define MCI_MISC_IS(mode, lsb) ((uint64_t)(mode) << 6 | (lsb))
 
 #endif

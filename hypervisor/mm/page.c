@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mm/page.h"
 
+#include "cpu/bad_memory.h"
 #include "cpu/lock.h"
 #include "cpu/log.h"
 
@@ -76,6 +77,26 @@ static void insert_at(unsigned i, uint64_t start, uint64_t end)
 	ranges[i] = (struct range){start, end};
 }
 
+/* What is wrong leaves what is free; with the lock, or by one CPU at start-up. */
+static void drop_bad(uint64_t start, uint64_t end)
+{
+	uint64_t page;
+
+	for (; bad_memory_next(start, end - start, &page); start = page + PAGE_SIZE)
+		page_reserve(page, PAGE_SIZE);
+}
+
+/* The same for all that was told of since the last time. */
+static void drop_new(void)
+{
+	static unsigned dropped;
+	unsigned count = bad_memory_any() ? bad_pages_count(&bad_memory) : 0;
+
+	if (count != dropped)
+		drop_bad(0, UINT64_MAX);
+	dropped = count;
+}
+
 void page_add(uint64_t start, uint64_t size)
 {
 	uint64_t end = (start + size) & ~PAGE_MASK;
@@ -92,6 +113,7 @@ void page_add(uint64_t start, uint64_t size)
 		remove_at(i);
 	}
 	insert_at(i, start, end);
+	drop_bad(start, end);
 }
 
 void page_reserve(uint64_t start, uint64_t size)
@@ -128,6 +150,7 @@ static struct range part(unsigned i, uint64_t from, uint64_t limit)
 static bool take(uint64_t size, uint64_t align, uint64_t from, uint64_t limit, struct hpa *out)
 {
 	size = (size + PAGE_MASK) & ~PAGE_MASK;
+	drop_new();
 	for (unsigned i = range_count; i-- > 0;) {
 		struct range r = part(i, from, limit);
 		uint64_t start;
@@ -180,6 +203,7 @@ uint64_t page_alloc_most(
 	uint64_t size;
 
 	spin_lock(&lock);
+	drop_new();
 	size = largest(unit, from, limit);
 	size = size < most ? size : most;
 	if (!take(size, unit, from, limit, out))
@@ -197,6 +221,8 @@ void page_free(struct hpa start, uint64_t size)
 
 bool page_free_range(unsigned index, uint64_t *start, uint64_t *size)
 {
+	if (index == 0)
+		drop_new();
 	if (index >= range_count)
 		return false;
 	*start = ranges[index].start;
@@ -209,6 +235,7 @@ uint64_t page_available_in(uint64_t from, uint64_t limit)
 	uint64_t n = 0;
 
 	spin_lock(&lock);
+	drop_new();
 	for (unsigned i = 0; i < range_count; i++) {
 		struct range r = part(i, from, limit);
 

@@ -2,7 +2,7 @@
 /*
  * Host memory: which ranges are free. Allocation happens while L0 and its VMs are set up; what
  * one VM needs later comes from its own pool. page_add and page_reserve are for start-up, by
- * one CPU.
+ * one CPU. Memory that is wrong (cpu/bad_memory.h) is never handed out, nor free.
  */
 #ifndef NESTOR_MM_PAGE_H
 #define NESTOR_MM_PAGE_H
@@ -45,7 +45,7 @@ bool page_alloc_in(
 uint64_t page_alloc_most(
 	uint64_t most, uint64_t unit, uint64_t from, uint64_t limit, struct hpa *out);
 
-/* Gives memory back that page_alloc returned. */
+/* Gives memory back that page_alloc returned; but for what is wrong, which is nobody's then. */
 void page_free(struct hpa start, uint64_t size);
 
 /* Range number `index` of those that are free, lowest first; false: there are not so many. */

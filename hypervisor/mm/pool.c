@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
+#include "cpu/bad_memory.h"
 #include "cpu/mem.h"
+#include "mm/layout.h"
 
 void pool_init(struct page_pool *p, void *start, uint64_t size)
 {
@@ -18,9 +20,25 @@ static void count(struct page_pool *p, unsigned pages)
 		p->peak = p->in_use;
 }
 
-static void *take_run(struct page_pool *p, unsigned pages)
+static bool is_bad(const void *page)
+{
+	return bad_memory_any() && bad_memory_in(hpa_of(page).v, PAGE_SIZE);
+}
+
+/* Past the last page that is wrong of the next ones, until none is. */
+static uint8_t *next_good(const struct page_pool *p, uint64_t size)
 {
 	uint8_t *run = p->next;
+	uint64_t page;
+
+	while ((uint64_t)(p->end - run) >= size && bad_memory_next(hpa_of(run).v, size, &page))
+		run += page + PAGE_SIZE - hpa_of(run).v;
+	return run;
+}
+
+static void *take_run(struct page_pool *p, unsigned pages)
+{
+	uint8_t *run = next_good(p, (uint64_t)pages * PAGE_SIZE);
 
 	if ((uint64_t)(p->end - run) < (uint64_t)pages * PAGE_SIZE)
 		return NULL;
@@ -35,6 +53,8 @@ void *pool_get(struct page_pool *p)
 
 	spin_lock(&p->lock);
 	page = p->free;
+	if (page != NULL && is_bad(page)) /* what is behind it only its first word knows */
+		p->free = page = NULL;
 	if (page == NULL) {
 		page = take_run(p, 1);
 	} else {
@@ -49,8 +69,10 @@ void *pool_get(struct page_pool *p)
 void pool_put(struct page_pool *p, void *page)
 {
 	spin_lock(&p->lock);
-	*(void **)page = p->free;
-	p->free = page;
+	if (!is_bad(page)) {
+		*(void **)page = p->free;
+		p->free = page;
+	}
 	p->in_use--;
 	spin_unlock(&p->lock);
 }

@@ -2,7 +2,7 @@
 /*
  * A bounded pool of zeroed 4 KiB pages out of one host region: EPT tables, VMCSs and shadow
  * state of one VM. The pool never grows, so one VM cannot use up the memory of others. Any CPU
- * may call.
+ * may call. Pages that are wrong (cpu/bad_memory.h) are handed out no more.
  */
 #ifndef NESTOR_MM_POOL_H
 #define NESTOR_MM_POOL_H

@@ -69,9 +69,10 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 
 int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
 {
+	bool begun = vept_write_begins(n, a, len);
 	int error = seam_l1_write(n, a, src, len);
 
-	vept_written(n, a, len);
+	vept_write_ends(n, a, len, begun);
 	return error;
 }
 

@@ -46,6 +46,17 @@ uint32_t nvmcs_from_shadow(struct nested *n, struct nvmcs *v)
 	return v->learned ? changed | learn_from_shadow(n, v) : changed;
 }
 
+/*
+ * When the data of a VMCS are in its region nobody may know (SDM 24.11.1 "Software Use of
+ * Virtual-Machine Control Structures"): no other vCPU can have seen them before the
+ * instruction is complete. Absent memory swallows the write, as on hardware.
+ */
+static void write_region(struct nested *n, struct gpa_l1 at, const void *src, uint32_t size)
+{
+	(void)seam_l1_write(n, at, src, size);
+	vept_written(n, at, size);
+}
+
 void nvmcs_flush(struct nested *n, struct nvmcs *v)
 {
 	uint32_t launched = v->launched;
@@ -59,10 +70,9 @@ void nvmcs_flush(struct nested *n, struct nvmcs *v)
 		seam_use_vmcs01(n);
 	}
 	nvmcs_sync_rare(n, v);
-	/* Absent memory swallows the write, as on hardware. */
-	nested_l1_write(n, at, &launched, sizeof(launched));
+	write_region(n, at, &launched, sizeof(launched));
 	at.v = v->gpa + offsetof(struct vmcs12_region, f);
-	nested_l1_write(n, at, v->f, sizeof(v->f));
+	write_region(n, at, v->f, sizeof(v->f));
 	v->gpa = NVMCS_FREE;
 }
 
@@ -71,7 +81,7 @@ void nvmcs_clear_region(struct nested *n, uint64_t gpa)
 	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
 	uint32_t launched = 0;
 
-	nested_l1_write(n, at, &launched, sizeof(launched));
+	write_region(n, at, &launched, sizeof(launched));
 }
 
 static struct nvmcs *oldest(struct nested *n)

@@ -113,7 +113,7 @@ static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, u
 	uint64_t old = e->value;
 	uint32_t old32 = (uint32_t)e->value;
 	struct gpa_l1 page;
-	bool done;
+	bool done, begun;
 
 	if (value == e->value || !e->at)
 		return true;
@@ -121,13 +121,14 @@ static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, u
 		refuse(w, e->gpa, QUAL_WRITE);
 		return true;
 	}
+	begun = vept_write_begins(n, page, PAGE_SIZE);
 	if (w->mode == MODE_32BIT)
 		done = __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
 			false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	else
 		done = __atomic_compare_exchange_n((uint64_t *)e->at, &old, value, false,
 			__ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	vept_written(n, page, PAGE_SIZE);
+	vept_write_ends(n, page, PAGE_SIZE, begun);
 	return done;
 }
 
@@ -560,8 +561,7 @@ bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t l
 /* Absent memory swallows it. */
 static void write_l1(struct nested *n, struct gpa_l1 at, const void *src, uint32_t len)
 {
-	(void)seam_l1_write(n, at, src, len);
-	vept_written(n, at, len);
+	(void)nested_l1_write(n, at, src, len);
 }
 
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,

@@ -29,6 +29,7 @@ struct nested;
 #define VEPT_ENTRIES 512
 #define VEPT_NONE    UINT32_MAX
 #define VEPT_OPEN    32768u /* watched pages that INVEPT looks at, each time */
+#define VEPT_WRITING 16u    /* pages that devices may write at one time */
 #define VEPT_TOLD    64u    /* pages that devices may tell of between two INVEPTs */
 
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
@@ -133,6 +134,11 @@ struct vept {
 	 * for. */
 	uint64_t told[VEPT_TOLD];
 	bool told_any, told_more;
+	/* Pages that devices are writing; more than there is room for. Changed with the lock of
+	 * devices, read without. */
+	uint64_t writing[VEPT_WRITING];
+	uint32_t writing_count;
+	bool writing_more; /* not without writing_count */
 	/* Roots in use; those from which entries were removed since their last flush. */
 	uint64_t live[VEPT_WORDS], changed[VEPT_WORDS];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
@@ -247,8 +253,16 @@ struct vept_look {
 /* Changes nothing. False: L2 has no EPT12, or the address has more than 48 bits. */
 bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look);
 
-/* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. */
+/* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. Where
+ * another vCPU cannot have seen it yet, or need not. */
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
+
+/*
+ * The same around the write: what a vCPU has seen of it, its INVEPT knows of. begun: what the
+ * first returned. In between the VM's lock may be held: only memory is written.
+ */
+bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len);
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun);
 
 /* Has L1 ever been kept from writing tables of its EPT12? Without lock. */
 static inline bool vept_closes(const struct vept *e)
@@ -259,8 +273,14 @@ static inline bool vept_closes(const struct vept *e)
 /* EPT01 refused L1 a write to its RAM. If it is a closed page: it can be written now. */
 void vept_open_table(struct nested *n, struct gpa_l1 a);
 
-/* A device is going to write a page of L1's that EPT01 lets nobody write. Without lock. */
+/*
+ * Devices, with their lock. First: a device is going to write this page of L1's. When all that
+ * such devices do is done: those that EPT01 lets nobody write are told of (others have their
+ * dirty flag set), and then they are done.
+ */
+void vept_device_writes(struct vept *e, struct gpa_l1 page);
 void vept_device_wrote(struct vept *e, struct gpa_l1 page);
+void vept_devices_done(struct vept *e);
 
 /*
  * INVEPT single-context (by EP4TA) and global. False: a piece of the work is done, the

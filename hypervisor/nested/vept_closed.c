@@ -25,7 +25,7 @@ static bool can_be_closed(const struct vept_scan *s)
 }
 
 /* Nobody but a device can write the page: it is compared when somebody has. */
-static void take_written(struct vept *e, const struct vept_scan *s)
+void watch_take_written(struct vept *e, const struct vept_scan *s)
 {
 	if (!(__atomic_load_n(s->word, __ATOMIC_RELAXED) & EPT_DIRTY))
 		return;
@@ -59,11 +59,14 @@ void watch_close_some(struct nested *n)
 	__atomic_store_n(&e->closes, true, __ATOMIC_RELAXED);
 	seam_flush_ept(n, n->vm->l0.eptp01, true);
 	for (uint32_t i = e->open; i < before; i++)
-		take_written(e, &e->scan[i]);
+		watch_take_written(e, &e->scan[i]);
 }
 
+/* A page of the VM that is wrong has no entry any more: a right alone would be malformed. */
 void watch_reopen(const struct vept_scan *s)
 {
+	if (!(__atomic_load_n(s->word, __ATOMIC_SEQ_CST) & EPT_READ))
+		return;
 	__atomic_fetch_or(s->word, EPT_WRITE, __ATOMIC_SEQ_CST);
 }
 
@@ -85,49 +88,4 @@ void vept_open_table(struct nested *n, struct gpa_l1 a)
 		watch_exchange(e, w->scan, e->open++);
 	}
 	seam_vm_unlock(n);
-}
-
-/* ---- devices, which write past EPT01 ---- */
-
-void vept_device_wrote(struct vept *e, struct gpa_l1 page)
-{
-	uint64_t told = page.v | 1;
-	bool done = false;
-
-	for (unsigned i = 0; i < VEPT_TOLD && !done; i++) {
-		uint64_t *at = &e->told[((page.v >> PAGE_SHIFT) + i) % VEPT_TOLD], none = 0;
-
-		done = __atomic_compare_exchange_n(
-			       at, &none, told, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ||
-		       none == told;
-	}
-	if (!done)
-		__atomic_store_n(&e->told_more, true, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&e->told_any, true, __ATOMIC_SEQ_CST);
-}
-
-/* Of some nobody knows which: no root has anything from them any more. */
-static void forget_all(struct nested *n)
-{
-	struct vept *e = &n->vm->vept;
-
-	for (unsigned i = 0; i < e->roots; i++)
-		if (e->root[i].eptp12)
-			root_empty(n, &e->root[i]);
-}
-
-void collect_told(struct nested *n)
-{
-	struct vept *e = &n->vm->vept;
-
-	__atomic_store_n(&e->told_any, false, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&e->told_more, false, __ATOMIC_SEQ_CST))
-		forget_all(n);
-	for (unsigned i = 0; i < VEPT_TOLD; i++) {
-		uint64_t told = __atomic_exchange_n(&e->told[i], 0, __ATOMIC_SEQ_CST);
-		const struct vept_watch *w = told ? watch_find(e, told & ~PAGE_MASK) : NULL;
-
-		if (w && w->scan >= e->open)
-			take_written(e, &e->scan[w->scan]);
-	}
 }

@@ -98,6 +98,13 @@ void watch_exchange(struct vept *e, uint32_t a, uint32_t b);
 __attribute__((noinline)) void watch_close_some(struct nested *n);
 /* The page of this closed one is watched no more: L1 can write it. */
 void watch_reopen(const struct vept_scan *s);
+/* If the page's dirty flag is set: no more, and it is stale. Only devices can write it. */
+void watch_take_written(struct vept *e, const struct vept_scan *s);
+
+/* ---- vept_device.c ---- */
+
+/* What devices write right now is stale. Before anybody looks at what is marked. */
+__attribute__((noinline)) void collect_writing(struct nested *n);
 /* What devices have told of is stale. */
 void collect_told(struct nested *n);
 

@@ -87,6 +87,8 @@ static enum collected collect_written(struct nested *n)
 	unsigned budget = FOUND_PAGES;
 	bool cleared = false;
 
+	if (__builtin_expect(__atomic_load_n(&e->writing_count, __ATOMIC_SEQ_CST) != 0, false))
+		collect_writing(n);
 	if (__builtin_expect(__atomic_load_n(&e->told_any, __ATOMIC_SEQ_CST), false))
 		collect_told(n);
 	for (uint32_t i = 0; i < e->open; i++) {
@@ -202,6 +204,38 @@ void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len)
 	}
 }
 
+/* Of a page at most: most writes lie in one. */
+static inline bool maybe_table(const struct vept *e, struct gpa_l1 a, uint32_t len)
+{
+	uint64_t last = a.v + len - 1;
+
+	return maybe_watched(e, a.v) || ((a.v ^ last) >= PAGE_SIZE && maybe_watched(e, last));
+}
+
+/*
+ * Who sees what is written may execute INVEPT at once: it waits until the page is marked. That
+ * costs the lock only where there may be a table.
+ */
+bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
+{
+	struct vept *e = &n->vm->vept;
+
+	if (!e->watch_count || !maybe_table(e, a, len))
+		return false;
+	seam_vm_lock(n);
+	return true;
+}
+
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun)
+{
+	if (!begun) {
+		vept_written(n, a, len);
+		return;
+	}
+	mark_written(&n->vm->vept, a, len);
+	seam_vm_unlock(n);
+}
+
 /* Without the lock, a bucket that fills right now has a watch that says "written" anyway. */
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len)
 {
@@ -210,7 +244,7 @@ void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len)
 	if (!e->watch_count)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!maybe_watched(e, a.v) && !maybe_watched(e, a.v + len - 1))
+	if (!maybe_table(e, a, len))
 		return;
 	seam_vm_lock(n);
 	mark_written(e, a, len);

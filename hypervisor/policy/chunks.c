@@ -161,3 +161,21 @@ void chunks_wiped(struct chunks *c, unsigned owner, uint32_t node, uint32_t fram
 	a->used--;
 	c->promised += a->used < a->reserve;
 }
+
+/* What is promised and not taken stays as it is, and so does what is clean. */
+void chunks_lost(struct chunks *c, unsigned owner)
+{
+	struct chunk_account *a;
+
+	if (owner == CHUNK_HOSTS)
+		return;
+	a = &c->account[owner];
+	if (a->lent != 0) {
+		a->lent--;
+		a->spare--;
+		return;
+	}
+	a->used--;
+	if (a->used < a->reserve)
+		a->reserve--;
+}

@@ -66,6 +66,10 @@ uint32_t chunks_to_wipe(struct chunks *c, unsigned *owner);
 /* It is wiped. */
 void chunks_wiped(struct chunks *c, unsigned owner, uint32_t node, uint32_t frame);
 
+/* It is wrong, and nobody's from now on: the VM, which has given it or was just given it, is
+ * promised one less. */
+void chunks_lost(struct chunks *c, unsigned owner);
+
 /* How many the VM has, those included that are to be wiped. */
 static inline uint32_t chunks_used(const struct chunks *c, unsigned vm)
 {

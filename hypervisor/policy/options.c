@@ -34,6 +34,7 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_PAGES] = "pages",
 	[L0_SELFTEST_MCE] = "machine-check",
 	[L0_SELFTEST_MCE_FATAL] = "fatal-machine-check",
+	[L0_SELFTEST_MEMORY] = "bad-memory",
 	[L0_SELFTEST_NMI] = "nmi",
 	[L0_SELFTEST_TSC] = "tsc",
 	[L0_SELFTEST_DRIFT] = "drift",

@@ -65,6 +65,13 @@ void vm_memory_enter(const struct vm_memory *m);
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 
+/*
+ * Before the VM begins again: other memory, zeroed, where some of what it has is wrong
+ * (cpu/bad_memory.h); what it keeps over a restart goes along, unless that is. NULL, or why it
+ * cannot have any; it may have none then, and is to ask again. Boot address space.
+ */
+const char *vm_memory_renew(const struct vm_images *images, unsigned id, struct vm_memory *m);
+
 /* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform,
  * the ROM of firmware. What was said for one start (policy/changes.h) is over then. NULL when
  * the configuration is impossible; says so in the log. See vm_memory_enter. */

@@ -3,6 +3,7 @@
  * Events for L1: interrupts, NMIs, INIT and start-up IPIs, and the VM's timers. What waits is
  * looked at before an entry; what cannot be taken yet gets a window exit.
  */
+#include "vm/bad_memory.h"
 #include "vm/cet.h"
 #include "vm/vm_int.h"
 
@@ -334,7 +335,7 @@ static bool may_look(struct vcpu *vcpu)
 /* What is rare, and looked at even while the vCPU stands still. */
 #define RARE_EVENTS                                                                          \
 	(EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE | \
-		EVENT_DEBUG | EVENT_LOCKS)
+		EVENT_DEBUG | EVENT_LOCKS | EVENT_BAD_MEMORY)
 
 /*
  * While the VM is paused what comes is put aside, so that nothing of the guest changes; then it
@@ -401,6 +402,8 @@ static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32
 		translations_drop();
 	if (events & EVENT_MEMORY)
 		ram_move_on(vcpu);
+	if (events & EVENT_BAD_MEMORY)
+		bad_memory_leave(vcpu);
 	if (events & EVENT_LINE && passed_take(vcpu))
 		events |= EVENT_TIMER;
 	if (events & EVENT_MANAGE)

@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
+#include "vm/bad_memory.h"
 #include "vm/cet.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
@@ -88,6 +89,7 @@ static void look_at_queue(struct vcpu *vcpu)
 	percpu_progress();
 	console_work();
 	nmi_work();
+	bad_memory_work();
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)

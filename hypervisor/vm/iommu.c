@@ -36,16 +36,7 @@ _Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= 
 struct dmar iommu_dmar;
 struct vtd_unit iommu_units[DMAR_UNITS];
 
-/*
- * What functions of a VM reach behind a unit: in the VM's pool, from birth to end. There are as
- * many as functions at most.
- */
-static struct vm_tables {
-	struct vtd_tables t;
-	unsigned vm;
-	uint8_t unit;
-	bool used;
-} tables[PASSED_MAX];
+struct iommu_tables iommu_tables[PASSED_MAX];
 
 static struct spinlock lock = {.rank = LOCK_IOMMU};
 static bool any_on;
@@ -294,11 +285,11 @@ const char *iommu_find(uint16_t bdf, const struct vtd_wish *wish, struct iommu_p
 /* The VM's tables behind the unit; NULL: it has none, or none is free to be made. */
 static struct vtd_tables *tables_of(unsigned vm, uint8_t unit, bool make)
 {
-	struct vm_tables *found = NULL;
+	struct iommu_tables *found = NULL;
 
 	spin_lock(&lock);
 	for (unsigned i = 0; i < PASSED_MAX; i++) {
-		struct vm_tables *t = &tables[i];
+		struct iommu_tables *t = &iommu_tables[i];
 
 		if (t->used && t->vm == vm && t->unit == unit) {
 			found = t;
@@ -308,7 +299,7 @@ static struct vtd_tables *tables_of(unsigned vm, uint8_t unit, bool make)
 			found = t;
 	}
 	if (found != NULL && !found->used)
-		*found = (struct vm_tables){.used = true, .vm = vm, .unit = unit};
+		*found = (struct iommu_tables){.used = true, .vm = vm, .unit = unit};
 	spin_unlock(&lock);
 	return found != NULL ? &found->t : NULL;
 }
@@ -399,8 +390,8 @@ void iommu_forget(unsigned vm)
 {
 	spin_lock(&lock);
 	for (unsigned i = 0; i < PASSED_MAX; i++)
-		if (tables[i].vm == vm)
-			tables[i].used = false;
+		if (iommu_tables[i].vm == vm)
+			iommu_tables[i].used = false;
 	spin_unlock(&lock);
 }
 

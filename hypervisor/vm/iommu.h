@@ -89,6 +89,10 @@ const char *iommu_detach_tables(const struct iommu_place *place, uint16_t bdf, u
 const char *iommu_flush(
 	const struct iommu_place *place, uint16_t domain, uint64_t at, uint64_t size);
 
+/* Functions do not reach RAM of their VM that is wrong any more (cpu/bad_memory.h), where a
+ * unit says what they reach. The VM's address space. NULL, or why they may. */
+const char *iommu_leave_bad(struct vm *vm);
+
 /*
  * All functions of the VM are detached: its tables go with its memory. Also before
  * iommu_create, since a VM may have come to nothing after it.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/iommu_virtual.h"
 
+#include "cpu/bad_memory.h"
 #include "policy/memory.h"
 #include "vm/create.h"
 #include "vm/life.h"
@@ -229,6 +230,19 @@ void vtd_seam_leaf(void *owner, uint64_t at, uint64_t end, struct vtd_leaf *leaf
 		.at = run.at, .size = run.size, .gpa = run.gpa, .rights = run.rights};
 }
 
+/* Of RAM in one piece at *host. What is wrong is none (cpu/bad_memory.h). */
+static uint64_t up_to_bad(uint64_t size, uint64_t *host)
+{
+	uint64_t page;
+
+	if (!bad_memory_next(*host, size, &page))
+		return size;
+	if (page > *host)
+		return page - *host;
+	*host = VTD_NO_RAM;
+	return PAGE_SIZE;
+}
+
 uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
 {
 	const struct vm *vm = ((struct owner *)owner)->vm;
@@ -239,7 +253,8 @@ uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
 
 		if (gpa >= s->gpa && gpa - s->gpa < s->size) {
 			*host = s->hpa.v + (gpa - s->gpa);
-			return s->gpa + s->size - gpa < size ? s->gpa + s->size - gpa : size;
+			size = s->gpa + s->size - gpa < size ? s->gpa + s->size - gpa : size;
+			return up_to_bad(size, host);
 		}
 		if (s->gpa > gpa && s->gpa - gpa < size)
 			size = s->gpa - gpa;

@@ -6,14 +6,12 @@
 #include "cpu/config.h"
 #include "cpu/input.h"
 #include "cpu/log.h"
-#include "cpu/mem.h"
-#include "cpu/wipe.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "lib/set.h"
-#include "mm/layout.h"
 #include "mm/page.h"
+#include "vm/bad_memory.h"
 #include "vm/images.h"
 #include "vm/network.h"
 #include "vm/operate.h"
@@ -287,7 +285,7 @@ static bool wipe_piece(struct life *l)
 		from >= m->pool_size - (l->again && !l->fresh ? m->kept_size : 0))
 		return false;
 	at = i < m->ram_count ? m->ram[i].hpa.v : m->pool.v;
-	mem_wipe(direct_va((struct hpa){at + from}), WIPE_PIECE);
+	bad_memory_wipe((struct hpa){at + from}, WIPE_PIECE);
 	l->wiped += WIPE_PIECE;
 	return true;
 }
@@ -342,7 +340,9 @@ static void finish(unsigned id)
 	}
 	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&l->restarts, !l->fresh, __ATOMIC_RELAXED);
-	error = birth(id);
+	error = vm_memory_renew(l->images, id, &l->memory);
+	if (error == NULL)
+		error = birth(id);
 	if (error == NULL)
 		start(l);
 	else

@@ -6,6 +6,7 @@
 
 #include "cpu/mem.h"
 #include "spec/addr.h"
+#include "vm/bad_memory.h"
 #include "vm/ram.h"
 #include "vm/vm.h"
 
@@ -19,13 +20,13 @@ static inline bool is_in(const struct mem_slot *s, uint64_t gpa, uint64_t size)
 /* Of RAM in pieces that lie side by side for the guest and for L0. */
 static void *across(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	for (unsigned i = 0; i < vm->fixed_count; i++) {
+	for (unsigned i = 0; i < vm->slot_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
 		uint64_t offset = gpa - s->gpa, all = s->size;
 
 		if (offset >= s->size)
 			continue;
-		for (; i + 1 < vm->fixed_count && size > all - offset; i++) {
+		for (; i + 1 < vm->slot_count && size > all - offset; i++) {
 			const struct mem_slot *next = &vm->slots[i + 1];
 
 			if (next->gpa != s->gpa + all || next->host != s->host + all)
@@ -37,12 +38,15 @@ static void *across(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return NULL;
 }
 
-/* Of RAM that moves: where it is seen, once it is there. */
+/* Of RAM that moves: where it is seen, once it is there; and of a VM that has some which is
+ * wrong. */
 static __attribute__((noinline)) void *other_va(
 	const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	uint64_t offset;
 
+	if (bad_memory_used(vm, gpa, size))
+		return NULL;
 	if (vm->ram == NULL)
 		return across(vm, gpa, size);
 	if (!vm_ram_offset(vm, gpa, size, &offset) || !ram_there(vm, offset, size))
@@ -53,7 +57,9 @@ static __attribute__((noinline)) void *other_va(
 /* Exits of an L2 come here several times: RAM that does not move is looked at first. */
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	for (unsigned i = 0; i < vm->fixed_count; i++) {
+	unsigned count = __atomic_load_n(&vm->fixed_count, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
 
 		if (is_in(s, gpa, size))
@@ -62,14 +68,25 @@ void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return other_va(vm, gpa, size);
 }
 
+/* Of RAM that moves what is not there can be read, too. */
+static __attribute__((noinline)) const void *moving_readable(
+	const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct mem_slot *s = &vm->rom;
+	uint64_t offset;
+
+	if (!vm_ram_offset(vm, gpa, size, &offset))
+		return is_in(s, gpa, size) ? s->host + (gpa - s->gpa) : NULL;
+	return bad_memory_used(vm, gpa, size) ? NULL : ram_readable(vm, offset, size);
+}
+
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	const struct mem_slot *s = &vm->rom;
 	const void *ram;
-	uint64_t offset;
 
-	if (vm->ram != NULL && vm_ram_offset(vm, gpa, size, &offset))
-		return ram_readable(vm, offset, size);
+	if (vm->ram != NULL)
+		return moving_readable(vm, gpa, size);
 	ram = vm_gpa_to_va(vm, gpa, size);
 	return ram != NULL ? ram : is_in(s, gpa, size) ? s->host + (gpa - s->gpa) : NULL;
 }

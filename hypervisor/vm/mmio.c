@@ -4,6 +4,7 @@
  * leaves of the local APIC's page. emul/ runs the instruction that made the access.
  */
 #include "vm/seam_emul.h"
+#include "vm/bad_memory.h"
 #include "vm/devices.h"
 #include "vm/memory_type.h"
 #include "vm/ram.h"
@@ -281,6 +282,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
 		return;
 	vcpu_redeliver(vcpu);
+	if (bad_memory_used(vcpu->vm, gpa, 1))
+		return;
 	if ((q & QUAL_FETCH && open_code(vcpu, gpa)) ||
 		(q & QUAL_WRITE && open_table(vcpu, gpa)) || map_registers(vcpu, gpa)) {
 		nested_block_nmis_again(q);

@@ -9,6 +9,7 @@
 #include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "lib/budget.h"
+#include "vm/bad_memory.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
@@ -63,6 +64,9 @@ void nmi_work(void)
 /* Only this VM can have used what was wrong; if it does not matter, it goes on. */
 void vcpu_machine_check(struct vcpu *vcpu)
 {
-	if (mce_exception(true) == MCE_END_VM)
+	enum mce_verdict verdict = mce_exception(true);
+
+	bad_memory_work();
+	if (verdict == MCE_END_VM)
 		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
 }

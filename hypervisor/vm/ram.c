@@ -6,7 +6,9 @@
 #include "vm/ram_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "policy/nodes.h"
+#include "vm/bad_memory.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
 
@@ -172,9 +174,54 @@ void ram_pin(const struct vm *vm, uint64_t offset)
 static bool map_01(struct vm *vm, uint32_t i)
 {
 	struct hpa at = {vm->ram->chunk[i].frame * CHUNK_SIZE};
+	uint64_t gpa = ram_gpa(vm->ram, i);
 
-	return ept_chunk_set(&vm->ept01, ram_gpa(vm->ram, i), at);
+	if (!ept_chunk_set(&vm->ept01, gpa, at))
+		return false;
+	if (!vm_has_bad_memory(vm))
+		return true;
+	if (!bad_memory_unmap(vm, gpa, at, CHUNK_SIZE))
+		return false;
+	vm_flush_others(vm, NULL, false); /* it was mapped for a moment */
+	return true;
 }
+
+/* ---- memory that is wrong ---- */
+
+bool ram_has_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct vm_ram *r = vm->ram;
+	uint64_t offset;
+	bool all = !vm_ram_offset(vm, gpa, size, &offset);
+	uint32_t from = all ? 0 : first(offset), to = all ? r->count - 1 : 0;
+
+	if (!all)
+		to = first(offset + size - (size != 0));
+	for (uint32_t i = from; i <= to; i++) {
+		uint64_t at = ram_gpa(r, i), begin = gpa > at ? gpa - at : 0;
+		uint64_t end = gpa + size - at < CHUNK_SIZE ? gpa + size - at : CHUNK_SIZE;
+
+		if (r->chunk[i].frame == CHUNK_NONE || gpa + size <= at || begin >= end)
+			continue;
+		if (bad_memory_in(r->chunk[i].frame * CHUNK_SIZE + begin, end - begin))
+			return true;
+	}
+	return false;
+}
+
+bool ram_unmap_bad(struct vm *vm)
+{
+	const struct vm_ram *r = vm->ram;
+	bool done = true;
+
+	for (uint32_t i = 0; i < r->count && done; i++)
+		if (ram_state(r, i) == RAM_THERE)
+			done = bad_memory_unmap(vm, ram_gpa(r, i),
+				(struct hpa){r->chunk[i].frame * CHUNK_SIZE}, CHUNK_SIZE);
+	return done;
+}
+
+/* ---- accesses of the guest ---- */
 
 void ram_map(struct vm *vm, uint64_t offset)
 {

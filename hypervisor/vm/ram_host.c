@@ -4,9 +4,9 @@
  */
 #include "vm/ram_int.h"
 
+#include "cpu/bad_memory.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
-#include "cpu/wipe.h"
 #include "cpu/percpu.h"
 #include "lib/vcpu_set.h"
 #include "mm/layout.h"
@@ -14,6 +14,7 @@
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "policy/memory.h"
+#include "vm/bad_memory.h"
 #include "vm/create.h"
 #include "vm/sched.h"
 
@@ -208,12 +209,23 @@ void ram_show_window(const uint8_t *window, uint64_t cr3, uint64_t of)
 
 /* ---- chunks ---- */
 
+static bool is_bad(uint32_t frame)
+{
+	return bad_memory_in(frame * CHUNK_SIZE, CHUNK_SIZE);
+}
+
+/* One that turns out to be wrong is lost to whom it was promised. */
 uint32_t ram_host_take(unsigned vm, uint32_t node, bool spare)
 {
 	uint32_t frame;
 
 	spin_lock(&lock);
-	frame = spare ? chunks_take_spare(&all, vm, node) : chunks_take(&all, vm, node);
+	for (;;) {
+		frame = spare ? chunks_take_spare(&all, vm, node) : chunks_take(&all, vm, node);
+		if (frame == CHUNK_NONE || !is_bad(frame))
+			break;
+		chunks_lost(&all, vm);
+	}
 	spin_unlock(&lock);
 	return frame;
 }
@@ -264,9 +276,12 @@ bool ram_wipe(void)
 	if (frame == CHUNK_NONE)
 		return false;
 	sched_use_address_space(sched_boot_space);
-	mem_wipe(direct_va((struct hpa){frame * CHUNK_SIZE}), CHUNK_SIZE);
+	bad_memory_wipe((struct hpa){frame * CHUNK_SIZE}, CHUNK_SIZE);
 	spin_lock(&lock);
-	chunks_wiped(&all, owner, node_of(frame), frame);
+	if (is_bad(frame))
+		chunks_lost(&all, owner);
+	else
+		chunks_wiped(&all, owner, node_of(frame), frame);
 	spin_unlock(&lock);
 	for (unsigned vm = 0; vm < VM_MAX; vm++)
 		wake(vm);

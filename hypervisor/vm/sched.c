@@ -20,6 +20,7 @@
 #include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "policy/nodes.h"
+#include "vm/bad_memory.h"
 #include "vm/console.h"
 #include "vm/cores.h"
 #include "vm/life.h"
@@ -491,6 +492,7 @@ struct vcpu *schedule(void)
 		nmi_work();
 		passed_poll();
 		mce_poll();
+		bad_memory_work();
 		power_poll();
 		account(c);
 		retire_current(c);

@@ -2,6 +2,7 @@
 /*
  * What the device models need from their VM.
  */
+#include "vm/bad_memory.h"
 #include "vm/create.h"
 #include "vm/devices.h"
 #include "vm/sched.h"
@@ -94,6 +95,27 @@ void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
 	vcpu_post(vm->vcpus[vcpu], EVENT_SIPI);
 }
 
+static void mark_written(struct vm *vm, struct gpa_l1 page)
+{
+	uint64_t page_size, *leaf = ept_leaf(&vm->ept01, page.v, &page_size), old = EPT_DIRTY;
+
+	if (leaf != NULL && page_size == PAGE_SIZE)
+		old = __atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+	if (!(old & (EPT_WRITE | EPT_DIRTY))) /* it looks at those that L1 can write */
+		vept_device_wrote(&vm->nested_vm->vept, page);
+}
+
+/* Devices have done what they had to. */
+static __attribute__((noinline)) void end_writes(struct vm *vm)
+{
+	struct vept *e = &vm->nested_vm->vept;
+
+	vm->at_unlock &= (uint8_t)~UNLOCK_WRITES;
+	for (uint32_t i = 0; i < e->writing_count; i++)
+		mark_written(vm, (struct gpa_l1){e->writing[i]});
+	vept_devices_done(e);
+}
+
 void dev_lock(struct platform *p)
 {
 	struct vm *vm = vm_of_platform(p);
@@ -106,31 +128,28 @@ void dev_unlock(struct platform *p)
 {
 	struct vm *vm = vm_of_platform(p);
 
-	if (vm->config.cpus > 1)
+	if (vm->at_unlock == 0)
+		return;
+	if (vm->at_unlock & UNLOCK_WRITES)
+		end_writes(vm);
+	if (vm->at_unlock & UNLOCK_LOCK)
 		spin_unlock(&vm->platform_lock);
 }
 
 /*
  * What a device writes may be a table of an EPT12: virtual EPT looks for it at the dirty bits
- * of EPT01's 4 KiB pages (seam_l1_page_watch).
+ * of EPT01's 4 KiB pages (seam_l1_page_watch), once the device is done; until then the page is
+ * on record.
  */
-static inline void mark_written(struct vm *vm, uint64_t gpa, uint64_t size)
+static inline void note_write(struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	uint64_t page_size;
-
 	if (!__atomic_load_n(&vm->watches, __ATOMIC_RELAXED))
 		return;
-	for (uint64_t page = gpa & ~PAGE_MASK; page < gpa + size; page += PAGE_SIZE) {
-		uint64_t *leaf, old = EPT_DIRTY;
-
-		if (!vm_watched(vm, page))
-			continue;
-		leaf = ept_leaf(&vm->ept01, page, &page_size);
-		if (leaf != NULL && page_size == PAGE_SIZE)
-			old = __atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
-		if (!(old & (EPT_WRITE | EPT_DIRTY))) /* it looks at those that L1 can write */
-			vept_device_wrote(&vm->nested_vm->vept, (struct gpa_l1){page});
-	}
+	for (uint64_t page = gpa & ~PAGE_MASK; page < gpa + size; page += PAGE_SIZE)
+		if (vm_watched(vm, page)) {
+			vm->at_unlock |= UNLOCK_WRITES;
+			vept_device_writes(&vm->nested_vm->vept, (struct gpa_l1){page});
+		}
 }
 
 /* RAM that moves: what is not there reads as zeros. Nobody writes there. */
@@ -138,7 +157,7 @@ static void *readable(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	uint64_t offset;
 
-	return vm_ram_offset(vm, gpa, size, &offset)
+	return vm_ram_offset(vm, gpa, size, &offset) && !bad_memory_used(vm, gpa, size)
 		       ? (void *)(uintptr_t)ram_readable(vm, offset, size)
 		       : NULL;
 }
@@ -154,14 +173,14 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 		if (va == NULL)
 			return vvtd_memory(p, bdf, gpa, size, write);
 		if (write)
-			mark_written(vm, near, size);
+			note_write(vm, near, size);
 		return va;
 	}
 	if (!write && vm->ram != NULL)
 		return readable(vm, gpa, size);
 	va = vm_gpa_to_va(vm, gpa, size);
 	if (write && va != NULL)
-		mark_written(vm, gpa, size);
+		note_write(vm, gpa, size);
 	return va;
 }
 

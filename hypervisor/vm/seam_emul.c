@@ -255,8 +255,10 @@ bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t
 bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, uint32_t len)
 {
 	struct emulation *e = emulation_of(env);
+	struct nested *n = &e->vcpu->nested;
 	const uint8_t *from = src;
 	struct piece p[2];
+	bool begun;
 
 	if (!find(e, linear, len, true, p))
 		return false;
@@ -265,8 +267,9 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 			write_device(e->vcpu, p[i].at.v, from, p[i].len);
 			continue;
 		}
+		begun = vept_write_begins(n, p[i].at, p[i].len);
 		__builtin_memcpy(p[i].host, from, p[i].len);
-		vept_written(&e->vcpu->nested, p[i].at, p[i].len);
+		vept_write_ends(n, p[i].at, p[i].len, begun);
 	}
 	watch(e, linear, len, WATCH_WRITE);
 	return true;

@@ -10,6 +10,7 @@
 #include "emul/breakpoint.h"
 #include "mm/layout.h"
 #include "nested/seam.h"
+#include "vm/bad_memory.h"
 #include "vm/passed.h"
 #include "vm/ram.h"
 #include "vm/vm_int.h"
@@ -83,10 +84,9 @@ void seam_l1_single_page(struct nested *n, struct gpa_l1 a)
 	vm_unlock(vm);
 }
 
-bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
+static bool translate(
+	const struct vm *vm, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
-	const struct vm *vm = vcpu_of(n)->vm;
-
 	if (vm->ram != NULL)
 		return translate_moving(vm, a.v, hpa, page_size);
 	for (unsigned i = 0; i < vm->slot_count; i++) {
@@ -101,6 +101,15 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 		return true;
 	}
 	return false;
+}
+
+bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
+{
+	const struct vm *vm = vcpu_of(n)->vm;
+
+	if (!translate(vm, a, hpa, page_size))
+		return false;
+	return !vm_has_bad_memory(vm) || bad_memory_fit(vm, *hpa, page_size);
 }
 
 bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)

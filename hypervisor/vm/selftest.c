@@ -14,8 +14,11 @@
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "cpu/tsc_step.h"
+#include "nested/seam.h"
+#include "vm/bad_memory.h"
 #include "vm/nested_hw.h"
 #include "vm/state.h"
+#include "vmx/asm.h"
 
 /* As vcpu_create leaves it, with nothing of what was before in its registers. */
 static void forget_vcpu(struct vcpu *vcpu)
@@ -86,6 +89,8 @@ bool selftest_create(struct vm *vm)
 
 #define HARMLESS_AT 4u
 #define DEADLY_AT   8u
+#define UNUSED_AT   1u
+#define USED_AT     4u
 
 static bool machine_checks_done; /* those of guests: there is one bank to simulate */
 static bool blocking_tested;
@@ -110,6 +115,54 @@ static void test_machine_check(struct vcpu *vcpu)
 	vcpu_machine_check(vcpu);
 	if (count == DEADLY_AT)
 		__atomic_store_n(&machine_checks_done, true, __ATOMIC_RELEASE);
+}
+
+static void tell_of_memory(uint64_t status, uint64_t hpa)
+{
+	struct mce_bank b = {
+		.status = MCI_VAL | MCI_UC | MCI_EN | MCI_ADDRV | MCI_MISCV | 0xc0 | status,
+		.address = hpa,
+		.misc = MCI_MISC_IS(MCI_MISC_PHYSICAL, 6)};
+
+	mce_simulate(1, &b, MCG_STATUS_MCIP | MCG_STATUS_RIPV);
+}
+
+/* Where the code is that the guest executes next, if it is RAM. */
+static bool next_code(struct vcpu *vcpu, struct hpa *hpa)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_GUEST_CS_BASE), size = PAGE_SIZE;
+	struct gpa_l1 at;
+
+	return vcpu_physical_address(vcpu, rip, &at) && /* payloads are mapped one to one */
+	       seam_l1_translate(&vcpu->nested, at, hpa, &size);
+}
+
+/*
+ * The first VM has memory that is wrong, and does not use it: the last page of its RAM, which
+ * a look at the banks finds. And later what it uses next: the code of its L2, if it has VT-x,
+ * else its own. After that it is left alone.
+ */
+static void test_memory(struct vcpu *vcpu)
+{
+	static unsigned step;
+	struct gpa_l1 last = {vcpu->vm->slots[0].size - PAGE_SIZE};
+	uint64_t size = PAGE_SIZE;
+	struct hpa hpa;
+
+	if (vcpu->vm->id != 0 || vcpu->vm->end != VM_RUNS ||
+		vcpu->vm->config.vmx != vcpu->nested.in_l2)
+		return;
+	if (step == UNUSED_AT && seam_l1_translate(&vcpu->nested, last, &hpa, &size)) {
+		tell_of_memory(0, hpa.v);
+		this_cpu()->mce_poll_at = 0;
+		mce_poll();
+		bad_memory_work();
+	}
+	if (step == USED_AT && next_code(vcpu, &hpa)) {
+		tell_of_memory(MCI_S, hpa.v);
+		vcpu_machine_check(vcpu);
+	}
+	step++;
 }
 
 /*
@@ -174,6 +227,9 @@ void selftest_vcpu(struct vcpu *vcpu)
 	case L0_SELFTEST_MCE:
 		test_machine_check(vcpu);
 		ask_for_nmis();
+		break;
+	case L0_SELFTEST_MEMORY:
+		test_memory(vcpu);
 		break;
 	case L0_SELFTEST_NMI:
 		test_nmi(vcpu);

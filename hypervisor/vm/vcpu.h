@@ -47,7 +47,8 @@ enum vcpu_event {
 	EVENT_PAUSE = 1 << 13,   /* the VM stands still or goes on: vm->paused */
 	EVENT_MEMORY = 1 << 14,  /* RAM that moves: ram_move_on; and there may be some again */
 	EVENT_DEBUG = 1 << 15,   /* a debugger: breakpoints changed, or an exit with them */
-	EVENT_LOCKS = 1 << 16    /* split locks are looked at again: denial_enter_cpu */
+	EVENT_LOCKS = 1 << 16,   /* split locks are looked at again: denial_enter_cpu */
+	EVENT_BAD_MEMORY = 1 << 17 /* machine checks told of memory: bad_memory_leave */
 };
 
 /* Deferred, they wait for an exit that comes by itself. */

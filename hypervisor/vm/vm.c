@@ -7,6 +7,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/clock.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
@@ -20,6 +21,7 @@
 #include "policy/msr.h"
 #include "policy/scenario.h"
 #include "spec/cpu_features.h"
+#include "vm/bad_memory.h"
 #include "vm/change.h"
 #include "vm/ecam.h"
 #include "vm/explain.h"
@@ -31,6 +33,7 @@
 #include "vm/place.h"
 #include "vm/ram.h"
 #include "vm/screen.h"
+#include "vm/streams.h"
 #include "vm/vm_log.h"
 
 _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where devices are");
@@ -247,6 +250,80 @@ void vm_memory_give_back(const struct vm_memory *m)
 		paging_destroy(m->cr3);
 }
 
+static bool is_bad(const struct vm_memory *m)
+{
+	for (unsigned i = 0; i < m->ram_count; i++)
+		if (bad_memory_in(m->ram[i].hpa.v, m->ram[i].size))
+			return true;
+	return bad_memory_in(m->pool.v, m->pool_size) ||
+	       bad_memory_in(m->books.v, m->books_size);
+}
+
+static struct hpa kept_at(const struct vm_memory *m)
+{
+	return (struct hpa){m->pool.v + m->pool_size - m->kept_size};
+}
+
+/* Out of memory that goes; size 0: nothing is kept, or it is lost. */
+static uint64_t save_kept(const struct vm_memory *m, const char *name, struct hpa *to)
+{
+	uint64_t size = m->kept_size;
+
+	if (size == 0)
+		return 0;
+	if (bad_memory_in(kept_at(m).v, size) ||
+		!page_alloc(size, PAGE_SIZE, PAGE_ANYWHERE, to)) {
+		log_error("'%s': what it kept over restarts is lost: variables of firmware, "
+			  "what was written to disks",
+			name);
+		size = 0;
+	}
+	if (size != 0)
+		memcpy(direct_va(*to), direct_va(kept_at(m)), size);
+	bad_memory_wipe(kept_at(m), m->kept_size);
+	return size;
+}
+
+static const char *refuse_renewal(const struct vm_config *c)
+{
+	if (c->reserve != 0)
+		return "memory that Nestor needs for it is wrong, and it has a reserve";
+	return device_list_is_empty(&c->devices)
+		       ? NULL
+		       : "its memory is wrong, and it has devices of the machine";
+}
+
+const char *vm_memory_renew(const struct vm_images *images, unsigned id, struct vm_memory *m)
+{
+	const char *name = images->config.name, *why = refuse_renewal(&images->config);
+	struct hpa copy = {0};
+	uint64_t kept;
+	bool taken;
+
+	if (m->cr3 != 0 && !is_bad(m))
+		return NULL;
+	if (why != NULL)
+		return why;
+	log_warn("'%s' gets other memory: some of what it had is wrong", name);
+	kept = save_kept(m, name, &copy);
+	vm_memory_give_back(m);
+	taken = vm_memory_take(images, id, l0_config()->ram_zeroed, m);
+	if (taken && !streams_map(id, m->cr3)) {
+		vm_memory_give_back(m);
+		taken = false;
+	}
+	if (taken && kept != 0)
+		memcpy(direct_va(kept_at(m)), direct_va(copy), kept);
+	if (kept != 0) {
+		bad_memory_wipe(copy, kept);
+		page_free(copy, kept);
+	}
+	if (taken)
+		return NULL;
+	*m = (struct vm_memory){.vm = id};
+	return "there is no other memory for it";
+}
+
 static void start_kept(struct vm_kept *k, uint8_t *start, uint64_t size)
 {
 	*k = (struct vm_kept){.start = start, .size = size, .used = PAGE_SIZE};
@@ -281,6 +358,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	box->vm.explain = &box->explain;
 	box->vm.lock = SPINLOCK(LOCK_VM);
 	box->vm.platform_lock = SPINLOCK(LOCK_PLATFORM);
+	box->vm.at_unlock = config->cpus > 1 ? UNLOCK_LOCK : 0;
 	pool_init(&box->vm.pool, (uint8_t *)box + box_size,
 		m->pool_size - box_size - m->kept_size);
 	start_kept(&box->vm.kept, (uint8_t *)box + m->pool_size - m->kept_size, m->kept_size);
@@ -444,6 +522,8 @@ void vm_start(struct vm *vm)
 
 		if (l0_config()->requests) /* one may have come that found no vCPU */
 			vm->vcpus[i]->events |= EVENT_MANAGE;
+		if (bad_memory_any() && i == 0) /* likewise: it had its memory already */
+			vm->vcpus[i]->events |= EVENT_BAD_MEMORY;
 		node = sched_add(vm->vcpus[i]);
 
 		if (i == 0)

@@ -80,6 +80,12 @@ struct vm_locks {
 	uint64_t count, late; /* all, and those that cost a wait; atomic */
 };
 
+/* What the end of devices' work is for, beside nothing. */
+enum vm_unlock {
+	UNLOCK_LOCK = 1,  /* there are other vCPUs */
+	UNLOCK_WRITES = 2 /* devices have writes on record (vept_device_writes) */
+};
+
 struct vm {
 	struct vm_config config;
 	unsigned id;         /* console channel 2 + id */
@@ -87,7 +93,9 @@ struct vm {
 	struct vcpu *vcpus[DEV_MAX_VCPUS];
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
-	unsigned fixed_count; /* of these, whose RAM does not move: all, or none */
+	/* Of these, whose RAM does not move: all, or none, also once some is wrong; atomic. */
+	unsigned fixed_count;
+	bool bad_memory; /* some of its RAM is wrong (vm/bad_memory.h); atomic */
 	uint32_t
 		home[LIMIT_NODES]; /* nodes of the machine (mm/node.h) that stand for its own */
 	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
@@ -127,6 +135,7 @@ struct vm {
 	 * (seam_l1_page_watch); atomic. */
 	uint64_t watched[VM_WATCHED / 64];
 	bool watches;           /* any of them; atomic */
+	uint8_t at_unlock;      /* of devices, enum vm_unlock; with their lock */
 	struct vm_state *saved; /* with selftest=state, like the next */
 	unsigned selftests;     /* asked for */
 	enum vm_end end;
@@ -155,6 +164,11 @@ static inline bool vm_watched(struct vm *vm, uint64_t gpa)
 {
 	return __atomic_load_n(vm_watched_word(vm, gpa), __ATOMIC_RELAXED) &
 	       BIT64(gpa / PAGE_SIZE % 64);
+}
+
+static inline bool vm_has_bad_memory(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->bad_memory, __ATOMIC_RELAXED);
 }
 
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */

@@ -194,6 +194,36 @@ bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size)
 	return true;
 }
 
+/* A large page becomes a table of what it was; a unit may walk either. */
+static bool split(struct vtd_tables *t, uint64_t *entry, unsigned shift)
+{
+	uint64_t *table = new_table(t), leaf = *entry & ~VTD_SL_LARGE;
+
+	if (table == NULL)
+		return false;
+	if (shift - 9 > PAGE_SHIFT)
+		leaf |= VTD_SL_LARGE;
+	for (uint64_t i = 0; i < SL_ENTRIES; i++)
+		set(t, &table[i], leaf + (i << (shift - 9)));
+	set(t, entry, vtd_seam_address(table) | VTD_SL_RIGHTS);
+	return true;
+}
+
+bool vtd_tables_leave(struct vtd_tables *t, uint64_t at, uint64_t *from, uint64_t *size)
+{
+	unsigned shift;
+	uint64_t *entry = last_entry(t, at, &shift);
+
+	*size = BIT64(shift);
+	*from = at & ~(*size - 1);
+	for (; present(*entry) && shift > PAGE_SHIFT; entry = last_entry(t, at, &shift))
+		if (!split(t, entry, shift))
+			return false;
+	if (present(*entry))
+		set(t, entry, 0);
+	return true;
+}
+
 uint64_t vtd_tables_run(const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size)
 {
 	unsigned shift, n = 1;

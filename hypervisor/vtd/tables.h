@@ -40,6 +40,13 @@ const char *vtd_tables_map(
 bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size);
 
 /*
+ * The page of 4 KiB at `at` is mapped no more, larger ones that it is part of are smaller
+ * pages. What a unit may have used of before: [*from, *from + *size). False: there is no table
+ * for that, and all is mapped as it was.
+ */
+bool vtd_tables_leave(struct vtd_tables *t, uint64_t at, uint64_t *from, uint64_t *size);
+
+/*
  * What there is from `at` on: pages one behind the other, the first of them at *host, or (0
  * rights) none. *size: how far that goes on, as far as somebody looked. `at` is in reach.
  */

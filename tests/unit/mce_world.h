@@ -15,6 +15,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"

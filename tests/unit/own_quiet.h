@@ -257,6 +257,18 @@ int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool 
 	abort();
 }
 
+void platform_ram_moves(struct platform *p)
+{
+	(void)p;
+	abort();
+}
+
+const char *iommu_leave_bad(struct vm *vm)
+{
+	(void)vm;
+	abort();
+}
+
 int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size)
 {
 	(void)vm;

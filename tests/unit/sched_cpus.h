@@ -21,6 +21,7 @@
 #include "cpu/idle.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
+#include "vm/bad_memory.h"
 #include "vm/nmi.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
@@ -98,6 +99,11 @@ bool passed_polls(void)
 }
 
 void passed_poll(void)
+{
+}
+
+/* Where vm/bad_memory.c is linked that counts. */
+__attribute__((weak)) void bad_memory_work(void)
 {
 }
 

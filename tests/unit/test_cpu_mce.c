@@ -404,6 +404,48 @@ static void only_who_was_hit_ends(void **state)
 	assert_int_equal(stops(false), 0);
 }
 
+/* Of a bank that is read: by an exception, a look, an interrupt; and a corrected one never. */
+static void memory_that_is_wrong_is_noted_however_it_was_found(void **state)
+{
+	uint64_t named = MCI_ADDRV | MCI_MISCV;
+	struct mce_bank b = {UCR | named | 0xc0, 0x5123, MCI_MISC_IS(MCI_MISC_PHYSICAL, 6)};
+	uint64_t page;
+
+	(void)state;
+	memset(&bad_memory, 0, sizeof(bad_memory));
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	mce_poll();
+	hw_now += 60000 * tsc_khz;
+	bank[1] = b;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(true), MCE_GO_ON);
+	assert_int_equal(bad_pages_count(&bad_memory), 1);
+	assert_true(bad_memory_next(0, UINT64_MAX, &page) && page == 0x5000);
+	b.status = MCI_VAL | MCI_UC | MCI_EN | named | 0x90;
+	b.address = 0x7000;
+	bank[2] = b;
+	mce_poll();
+	assert_true(bad_memory_in(0x7000, 1));
+	b.address = 0x9000;
+	bank[2] = b;
+	mce_interrupt();
+	assert_true(bad_memory_in(0x9000, 1));
+	b.status = UCR | MCI_AR | named | 0x134;
+	b.address = 0xb000;
+	bank[0] = b;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
+	assert_int_equal(mce_exception(true), MCE_END_VM);
+	assert_true(bad_memory_in(0xb000, 1));
+	b.status = MCI_VAL | named | 0x90;
+	b.address = 0xd000;
+	bank[0] = b;
+	mce_interrupt();
+	assert_int_equal(bank[0].status, 0);
+	assert_int_equal(bad_pages_count(&bad_memory), 4);
+	memset(&bad_memory, 0, sizeof(bad_memory));
+}
+
 /* The last test: a machine that has stopped does not go on. */
 static void a_corrupt_context_stops_the_machine_with_one_report(void **state)
 {
@@ -448,6 +490,7 @@ int main(void)
 		TEST(a_cpu_that_runs_nothing_claims_what_the_others_have_not),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
 		TEST(only_who_was_hit_ends),
+		TEST(memory_that_is_wrong_is_noted_however_it_was_found),
 		TEST(a_corrupt_context_stops_the_machine_with_one_report),
 	};
 

@@ -124,12 +124,56 @@ static void whatever_is_in_a_bank_is_judged(void **state)
 	}
 }
 
+/* SDM 15.3.2.4 and tables 15-3, 15-9, 15-16, 15-19: only a physical address of a page. */
+static void memory_is_named_where_all_says_so(void **state)
+{
+	static const uint64_t where = MCI_ADDRV | MCI_MISCV;
+	static const uint64_t physical = MCI_MISC_IS(MCI_MISC_PHYSICAL, 6);
+	static const struct {
+		uint64_t status, misc, capabilities;
+		bool want;
+	} rows[] = {
+		{U | MCI_S | where | 0xc1, physical, RECOVERY, true},           /* scrubbing */
+		{U | MCI_S | where | 0x17a, physical, RECOVERY, true},          /* write-back */
+		{U | MCI_S | MCI_AR | where | 0x134, physical, RECOVERY, true}, /* data load */
+		{U | MCI_S | MCI_AR | where | 0x150, physical, RECOVERY, true}, /* fetch */
+		{U | where | 0x9f, physical, RECOVERY, true},                   /* UCNA */
+		{U | where | 0x280, physical, RECOVERY, true},
+		{U | where | 0xd, physical, RECOVERY, true},
+		{U | where | 0x9f, MCI_MISC_IS(MCI_MISC_PHYSICAL, 12), RECOVERY, true},
+		{U | where | 0x9f, MCI_MISC_IS(MCI_MISC_PHYSICAL, 13), RECOVERY, false},
+		{U | where | 0x9f, MCI_MISC_IS(1, 6), RECOVERY, false}, /* linear */
+		{U | where | 0x9f, MCI_MISC_IS(3, 6), RECOVERY, false}, /* a DIMM's own */
+		{U | where | 0x9f, MCI_MISC_IS(7, 6), RECOVERY, false},
+		{U | MCI_ADDRV | 0x9f, physical, RECOVERY, false},
+		{U | MCI_MISCV | 0x9f, physical, RECOVERY, false},
+		{MCI_VAL | where | 0x9f, physical, RECOVERY, false},     /* corrected */
+		{U | MCI_PCC | where | 0x9f, physical, RECOVERY, false}, /* all ends */
+		{U | where | 0x9f, physical, 0, false},                  /* no such field */
+		{MCI_VAL | MCI_UC | where | 0x9f, physical, 0, false},   /* likewise */
+		{U | where | 0x14, physical, RECOVERY, false},           /* a TLB */
+		{U | where | 0x810, physical, RECOVERY, false},          /* a bus */
+		{U | where | 0x405, physical, RECOVERY, false},          /* internal */
+		{where | MCI_UC | 0x9f, physical, RECOVERY, false},      /* not valid */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mce_bank b = {rows[i].status, 0xfff0123456789abcull, rows[i].misc};
+		uint64_t page = 1;
+
+		assert_int_equal(mce_bad_page(&b, rows[i].capabilities, &page), rows[i].want);
+		assert_true(page == (rows[i].want ? 0x0000123456789000ull : 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bank_is_what_the_table_says),
 		cmocka_unit_test(only_whom_it_concerns_ends),
 		cmocka_unit_test(a_bank_is_told_in_words),
+		cmocka_unit_test(memory_is_named_where_all_says_so),
 		cmocka_unit_test(whatever_is_in_a_bank_is_judged),
 	};
 

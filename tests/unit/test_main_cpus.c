@@ -28,6 +28,7 @@
 #include "main.h"
 #include "main_int.h"
 #include "mm/node.h"
+#include "vm/bad_memory.h"
 #include "vm/denial.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
@@ -184,6 +185,10 @@ void mce_cpu_claim(void)
 {
 	assert_true(other.shared.parked);
 	step('c');
+}
+
+void bad_memory_work(void)
+{
 }
 
 void mce_poll(void)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/lock.h"
 #include "cpu/log.h"
 #include "mm/page.h"
@@ -227,9 +228,54 @@ static void memory_is_reserved_where_the_map_says_so_for_all_of_it_and_no_ram_is
 	assert_false(page_is_reserved(0xbf000000, UINT64_MAX));
 }
 
+/* Whether it is free when that is told, somebody's then, or comes at the start. */
+static void memory_that_is_wrong_is_given_to_nobody(void **state)
+{
+	uint64_t start, size;
+	struct hpa at, had;
+
+	(void)state;
+	memset(&bad_memory, 0, sizeof(bad_memory));
+	page_add(GIB, 8 * PAGE_SIZE);
+	assert_true(page_alloc(2 * PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &had)); /* 6, 7 */
+	bad_memory_note(GIB + 2 * PAGE_SIZE);
+	bad_memory_note(GIB + 6 * PAGE_SIZE);
+	assert_false(page_alloc(4 * PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &at));
+	assert_int_equal(page_available(), 5 * PAGE_SIZE);
+	page_free(had, 2 * PAGE_SIZE);
+	assert_int_equal(page_available(), 6 * PAGE_SIZE);
+	page_add(GIB, 4 * PAGE_SIZE); /* told again */
+	assert_true(page_free_range(0, &start, &size));
+	assert_true(start == GIB && size == 2 * PAGE_SIZE);
+	while (page_alloc(PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &at))
+		assert_false(bad_memory_in(at.v, PAGE_SIZE));
+	assert_int_equal(page_available(), 0);
+	memset(&bad_memory, 0, sizeof(bad_memory));
+}
+
+/* A machine of 64 TiB with as many as can be told of, one in each 64 GiB. */
+static void the_pieces_between_pages_that_are_wrong_are_as_large_as_can_be(void **state)
+{
+	struct hpa at;
+
+	(void)state;
+	page_add(0, 64 * TIB);
+	for (uint64_t i = 0; i < BAD_PAGES; i++)
+		bad_memory_note(i * 64 * GIB + 5 * PAGE_SIZE);
+	assert_int_equal(page_available(), 64 * TIB - BAD_PAGES * PAGE_SIZE);
+	assert_int_equal(page_alloc_most(UINT64_MAX & ~(2 * (GIB >> 10) - 1), GIB >> 9, 0,
+				 PAGE_ANYWHERE, &at),
+		64 * GIB - (GIB >> 9));
+	assert_int_equal(warnings, BAD_PAGES); /* the lines that tell of them */
+	memset(&bad_memory, 0, sizeof(bad_memory));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(memory_that_is_wrong_is_given_to_nobody, set_up),
+		cmocka_unit_test_setup(
+			the_pieces_between_pages_that_are_wrong_are_as_large_as_can_be, set_up),
 		TEST(what_is_free_is_what_a_plain_model_says),
 		TEST(sixty_four_tebibytes_in_four_thousand_pieces_are_all_there),
 		TEST(pieces_that_there_is_no_room_for_are_told_of),

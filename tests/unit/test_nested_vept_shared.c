@@ -160,6 +160,42 @@ static void writes_of_l0_are_seen(void **state)
 	assert_int_equal(leaf(root, 0x1000), 0);
 }
 
+static unsigned waited;
+
+/* It waits for the lock, or gets what it promises. */
+static void invept_of_another(void)
+{
+	if (fake_hw.locked)
+		waited++;
+	else
+		assert_true(vept_invalidate(&other, EPT12) && leaf(n.cur->root, 0x1000) == 0);
+}
+
+/* A vCPU that sees what L0 wrote executes INVEPT before L0 does anything else. */
+static void who_has_seen_a_write_of_l0_has_no_stale_translation(void **state)
+{
+	static struct nvmcs cur;
+	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
+	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
+	struct paging_fault fault;
+
+	(void)state;
+	n.cur = &cur;
+	cur.root = vept_root_get(&n, EPT12, 0);
+	touch(cur.root, 0x1000, EPT_READ);
+	vept_invalidate(&n, EPT12);
+	vept_invalidate(&n, EPT12);
+	fake.at_write = invept_of_another;
+	assert_true(paging_write(&n, &plain, PTE(1), &entry, sizeof(entry), &fault));
+	assert_int_equal(nested_l1_write(&n, (struct gpa_l1){PTE(1)}, &entry, 8), 0);
+	assert_int_equal(waited, 2);
+	assert_int_equal(nested_l1_write(&n, (struct gpa_l1){0x900000}, &entry, 8), 0);
+	fake.at_write = NULL;
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(cur.root, 0x1000), 0);
+	n.cur = NULL;
+}
+
 /* A VMCLEAR writes VMCS12 into its region, which L1 uses as an EPT12 table, too. */
 static void a_flushed_vmcs_is_seen(void **state)
 {
@@ -432,6 +468,7 @@ int main(void)
 		T(pages_that_devices_write_are_seen),
 		T(without_dirty_flags_every_table_is_compared),
 		T(writes_of_l0_are_seen),
+		T(who_has_seen_a_write_of_l0_has_no_stale_translation),
 		T(a_flushed_vmcs_is_seen),
 		T(flags_that_we_set_cause_no_refill),
 		T(a_split_page_stays_when_its_dirty_flag_is_set),

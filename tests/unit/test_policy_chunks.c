@@ -172,6 +172,7 @@ static struct {
 	uint32_t has[MODEL_VMS][MODEL_CHUNKS];
 	uint32_t count[MODEL_VMS];
 	uint32_t waits; /* to be wiped */
+	uint32_t lost;
 } model;
 
 static void check_books(void)
@@ -188,7 +189,7 @@ static void check_books(void)
 	}
 	assert_int_equal(c.promised, promised);
 	assert_true(c.clean >= c.promised);
-	assert_int_equal(c.clean + used, MODEL_CHUNKS);
+	assert_int_equal(c.clean + used, MODEL_CHUNKS - model.lost);
 }
 
 /* The node of a chunk, in the model. */
@@ -203,6 +204,16 @@ static bool node_has_clean(uint32_t node)
 		if (node_of(c.frame[i]) == node)
 			return true;
 	return false;
+}
+
+/* Given a moment ago: it is wrong. */
+static void model_lose_taken(unsigned vm)
+{
+	if (model.count[vm] == 0)
+		return;
+	chunks_lost(&c, vm);
+	model.count[vm]--;
+	model.lost++;
 }
 
 static void model_take(unsigned vm, uint32_t node, bool spare)
@@ -248,11 +259,31 @@ static void model_wipe(void)
 	chunks_wiped(&c, owner, node_of(frame), frame);
 }
 
-static void the_books_are_right_after_any_steps(void **state)
+/* What is wiped turns out to be wrong. */
+static void model_lose_given(void)
 {
-	uint64_t seed = 39;
+	unsigned owner = 0xff;
+	uint32_t frame = chunks_to_wipe(&c, &owner);
 
-	(void)state;
+	if (frame == CHUNK_NONE)
+		return;
+	assert_int_equal(model.where[frame], owner + 1);
+	model.waits--;
+	model.lost++;
+	chunks_lost(&c, owner);
+}
+
+static void lose(uint64_t v, unsigned vm)
+{
+	if (v >> 48 & 1)
+		model_lose_taken(vm);
+	else
+		model_lose_given();
+}
+
+/* rarely: one of so many steps loses a chunk; 0: none does. */
+static void any_steps(uint64_t seed, unsigned rarely)
+{
 	memset(&c, 0, sizeof(c));
 	for (uint32_t i = 1; i <= MODEL_CHUNKS; i++)
 		assert_true(chunks_add(&c, node_of(i), i, true));
@@ -281,8 +312,24 @@ static void the_books_are_right_after_any_steps(void **state)
 		default:
 			model_wipe();
 		}
+		if (rarely != 0 && step % rarely == 0)
+			lose(v, vm);
 		check_books();
 	}
+}
+
+static void the_books_are_right_after_any_steps(void **state)
+{
+	(void)state;
+	any_steps(39, 0);
+}
+
+/* To the last chunk: a VM that has nothing left of its reserve waits, and takes nobody's. */
+static void the_books_are_right_while_chunks_are_lost(void **state)
+{
+	(void)state;
+	any_steps(40, 100);
+	assert_int_equal(model.lost, MODEL_CHUNKS);
 }
 
 int main(void)
@@ -297,6 +344,7 @@ int main(void)
 		cmocka_unit_test(so_many_chunks_are_known_and_no_more),
 		cmocka_unit_test(chunks_of_a_node_are_given_to_who_wants_them_there),
 		cmocka_unit_test(the_books_are_right_after_any_steps),
+		cmocka_unit_test(the_books_are_right_while_chunks_are_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

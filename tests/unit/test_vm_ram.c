@@ -13,9 +13,11 @@
 #include <cmocka.h>
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
+#include "vm/bad_memory.h"
 #include "vm/ram_int.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
@@ -46,7 +48,7 @@ static struct {
 	uint32_t node;        /* where the last was wanted */
 	uint32_t given[8], gifts;
 	uint64_t ept01[CHUNKS]; /* frames */
-	unsigned forgets, flushes, stops;
+	unsigned forgets, flushes, stops, left_out, drops;
 	uint32_t round_at_forget;
 	bool tables;
 } world;
@@ -162,6 +164,40 @@ void vm_stop(struct vm *v, enum vm_end end, uint32_t value, const char *why)
 	world.stops++;
 }
 
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+bool vm_ram_offset(const struct vm *v, uint64_t gpa, uint64_t size, uint64_t *offset)
+{
+	uint32_t chunk = chunk_at(gpa);
+
+	if (size > CHUNK_SIZE || chunk_at(gpa + size - 1) >= CHUNKS)
+		return false;
+	assert_ptr_equal(v, &vm);
+	*offset = chunk * CHUNK_SIZE + gpa % CHUNK_SIZE;
+	return true;
+}
+
+bool bad_memory_unmap(struct vm *v, uint64_t gpa, struct hpa hpa, uint64_t size)
+{
+	assert_ptr_equal(v, &vm);
+	assert_int_equal(hpa.v / CHUNK_SIZE, ram.chunk[chunk_at(gpa)].frame);
+	assert_int_equal(size, CHUNK_SIZE);
+	world.left_out += bad_memory_in(hpa.v, size);
+	return true;
+}
+
+void vm_flush_others(struct vm *v, const struct vcpu *self, bool wait)
+{
+	assert_ptr_equal(v, &vm);
+	assert_null(self);
+	assert_false(wait);
+	world.drops++;
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -172,6 +208,7 @@ static int start(void **state)
 	memset(chunks, 0, sizeof(chunks));
 	memset(pde, 0, sizeof(pde));
 	memset(&world, 0, sizeof(world));
+	memset(&bad_memory, 0, sizeof(bad_memory));
 	hw_cpu = &cpu;
 	ram = (struct vm_ram){.lock = SPINLOCK(LOCK_RAM),
 		.vm = 3,
@@ -454,9 +491,38 @@ static void a_chunk_is_wanted_where_the_node_is_that_has_it(void **state)
 	assert_int_equal(world.node, 5);
 }
 
+/* The page of a chunk, not those beside it, whichever side of the hole it is on. */
+static void a_page_of_a_chunk_that_is_wrong_is_found_and_left_out(void **state)
+{
+	uint64_t gpa = BIT64(32) + CHUNK_SIZE; /* chunk LOW + 1 */
+
+	(void)state;
+	ram_touch(&vcpus[0], at(2));
+	ram_touch(&vcpus[0], at(LOW + 1));
+	assert_false(ram_has_bad(&vm, 0, UINT64_MAX));
+	bad_memory_note(2 * CHUNK_SIZE + 0x5000); /* the second frame */
+	assert_true(ram_has_bad(&vm, 0, UINT64_MAX));
+	assert_true(ram_has_bad(&vm, gpa + 0x5000, 1));
+	assert_true(ram_has_bad(&vm, gpa + 0x4fff, 2));
+	assert_true(ram_has_bad(&vm, gpa + 0x5fff, 8));
+	assert_false(ram_has_bad(&vm, gpa + 0x4000, 0x1000));
+	assert_false(ram_has_bad(&vm, gpa + 0x6000, 0x1000));
+	assert_false(ram_has_bad(&vm, at(2) + 0x5000, 0x1000));
+	assert_false(ram_has_bad(&vm, 0, at(3)));
+	assert_int_equal(world.left_out + world.drops, 0);
+	vm.bad_memory = true;
+	assert_true(ram_unmap_bad(&vm));
+	assert_int_equal(world.left_out, 1);
+	ram_touch(&vcpus[0], at(LOW + 1) + 0x7000); /* mapped again, but for it */
+	assert_int_equal(world.left_out, 2);
+	assert_int_equal(world.drops, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			a_page_of_a_chunk_that_is_wrong_is_found_and_left_out, start),
 		cmocka_unit_test_setup(
 			what_is_accessed_is_there_in_the_window_and_for_the_guest_when_it_comes,
 			start),

@@ -180,6 +180,35 @@ static void a_part_of_a_larger_page_is_not_taken_away(void **state)
 	assert_false(vtd_tables_unmap(&tables, BIT64(47), BIT64(48)));
 }
 
+static void one_page_leaves_a_larger_one_and_what_is_beside_it_stays(void **state)
+{
+	uint64_t at = 2 * GIB + 5 * MIB + 3 * PAGE, from, size;
+
+	(void)state;
+	create(PLAIN | LARGE, VTD_ECAP_SC, 0);
+	assert_null(map(0, 8 * GIB, 4 * GIB - 2 * GIB / 4));
+	assert_true(vtd_tables_leave(&tables, at, &from, &size));
+	assert_true(from == 2 * GIB && size == GIB); /* what a unit has cached */
+	expect_nothing(at);
+	expect_nothing(at + PAGE - 1);
+	expect(at - PAGE, at - PAGE + 8 * GIB, PAGE);
+	expect(at + PAGE, at + PAGE + 8 * GIB, PAGE);
+	expect(2 * GIB + 2 * MIB, 10 * GIB + 2 * MIB, 2 * MIB);
+	expect(3 * GIB - 1, 11 * GIB - 1, 2 * MIB);
+	expect(2 * GIB - 1, 10 * GIB - 1, GIB);
+	/* The next one beside it needs no other table; again changes nothing. */
+	limit = used;
+	assert_true(vtd_tables_leave(&tables, at + PAGE, &from, &size));
+	assert_true(from == at + PAGE && size == PAGE);
+	assert_true(vtd_tables_leave(&tables, at + PAGE, &from, &size));
+	expect_nothing(at + PAGE);
+	expect(at + 2 * PAGE, at + 2 * PAGE + 8 * GIB, PAGE);
+	assert_false(vtd_tables_leave(&tables, GIB, &from, &size));
+	expect(GIB, 9 * GIB, GIB);
+	vtd_tables_destroy(&tables);
+	assert_int_equal(used, 0);
+}
+
 /* Pages come and go, against a list of what is there. */
 static void random_mappings_are_what_was_mapped(void **state)
 {
@@ -238,6 +267,7 @@ int main(void)
 		cmocka_unit_test(leaves_say_that_caches_are_looked_into_where_the_unit_can),
 		cmocka_unit_test(what_cannot_be_mapped_is_refused_with_the_reason),
 		cmocka_unit_test(a_part_of_a_larger_page_is_not_taken_away),
+		cmocka_unit_test(one_page_leaves_a_larger_one_and_what_is_beside_it_stays),
 		cmocka_unit_test(random_mappings_are_what_was_mapped),
 		cmocka_unit_test(
 			a_unit_that_lacks_what_is_needed_is_not_used_and_the_reason_is_told),

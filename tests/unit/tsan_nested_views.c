@@ -125,21 +125,37 @@ static void set_page(unsigned p, bool there)
 	set(0x4000 + p * 8ull, there ? entry : 0);
 }
 
-/* L1 is going to write one of its five tables; or a device, which knows no lock of L0's. */
-static void writes_table(struct nested *n, unsigned table, bool device)
+/* L1 writes one of its five tables. */
+static void writes_table(struct nested *n, unsigned table)
 {
 	struct gpa_l1 page = {PML4 + table * PAGE_SIZE};
-	uint64_t *w = &word[page.v / PAGE_SIZE], old;
+	uint64_t *w = &word[page.v / PAGE_SIZE];
 
-	if (!device && !(__atomic_load_n(w, __ATOMIC_SEQ_CST) & EPT_WRITE)) {
+	if (!(__atomic_load_n(w, __ATOMIC_SEQ_CST) & EPT_WRITE)) {
 		vept_open_table(n, page);
 		__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
 	}
-	old = __atomic_fetch_or(w, EPT_DIRTY, __ATOMIC_SEQ_CST);
-	if (device && !(old & (EPT_WRITE | EPT_DIRTY))) {
+	__atomic_fetch_or(w, EPT_DIRTY, __ATOMIC_SEQ_CST);
+}
+
+static pthread_mutex_t devices = PTHREAD_MUTEX_INITIALIZER;
+
+/* A device does, which knows no lock of L0's but its own (vm/seam_dev.c). */
+static void device_writes_table(unsigned table, unsigned p, bool there)
+{
+	struct gpa_l1 page = {PML4 + table * PAGE_SIZE};
+	uint64_t old;
+
+	pthread_mutex_lock(&devices);
+	vept_device_writes(&vm.vept, page);
+	set_page(p, there);
+	old = __atomic_fetch_or(&word[page.v / PAGE_SIZE], EPT_DIRTY, __ATOMIC_SEQ_CST);
+	if (!(old & (EPT_WRITE | EPT_DIRTY))) {
 		vept_device_wrote(&vm.vept, page);
 		__atomic_fetch_add(&told, 1, __ATOMIC_RELAXED);
 	}
+	vept_devices_done(&vm.vept);
+	pthread_mutex_unlock(&devices);
 }
 
 static void make_ept12(void)
@@ -191,6 +207,18 @@ static void touch(struct nested *n, struct vept_root *r, uint64_t gpa, bool fetc
 	seam_vm_unlock(n);
 }
 
+static void write_entry(struct nested *n, uint64_t r)
+{
+	unsigned table = (unsigned)(r >> 20) % 5, p = (unsigned)(r >> 8) % PAGES / 4 * 4;
+
+	if (r >> 6 & 1) {
+		device_writes_table(table, p, r >> 5 & 1);
+		return;
+	}
+	writes_table(n, table);
+	set_page(p, r >> 5 & 1);
+}
+
 static void do_one(struct nested *n, uint64_t r)
 {
 	uint64_t gpa = (r >> 8) % PAGES << 12;
@@ -200,8 +228,7 @@ static void do_one(struct nested *n, uint64_t r)
 	root = vept_root_get(n, EPTP12, 0);
 	switch (r >> 1 & 15) {
 	case 0:
-		writes_table(n, (unsigned)(r >> 20) % 5, r >> 6 & 1);
-		set_page((unsigned)(r >> 8) % PAGES / 4 * 4, r >> 5 & 1);
+		write_entry(n, r);
 		break;
 	case 1:
 		(void)vept_invalidate(n, EPTP12);

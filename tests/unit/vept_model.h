@@ -47,10 +47,12 @@ static inline void model_device_write(struct vept *e, uint64_t at, uint64_t entr
 	assert_true(model.count < sizeof(model.past) / sizeof(model.past[0]));
 	model.past[model.count].at = at;
 	model.past[model.count++].old = fake_read64(at);
+	vept_device_writes(e, (struct gpa_l1){at & ~PAGE_MASK});
+	memcpy(fake.ram + at, &entry, sizeof(entry));
 	*word |= EPT_DIRTY;
 	if (!(old & (EPT_WRITE | EPT_DIRTY)))
 		vept_device_wrote(e, (struct gpa_l1){at & ~PAGE_MASK});
-	memcpy(fake.ram + at, &entry, sizeof(entry));
+	vept_devices_done(e);
 }
 
 static inline uint64_t model_size(unsigned level)

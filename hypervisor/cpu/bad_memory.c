@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/bad_memory.h"
+
+#include "cpu/log.h"
+
+struct bad_pages bad_memory;
+
+void bad_memory_note(uint64_t page)
+{
+	static bool told_full; /* atomic */
+
+	switch (bad_pages_add(&bad_memory, page)) {
+	case BAD_PAGE_NEW:
+		log_error("memory at 0x%lx is wrong, and taken out of use: %u pages of 4 KiB "
+			  "since the start",
+			page, bad_pages_count(&bad_memory));
+		break;
+	case BAD_PAGE_NO_ROOM:
+		if (!__atomic_exchange_n(&told_full, true, __ATOMIC_SEQ_CST))
+			log_error("memory at 0x%lx is wrong, and stays in use, like all that "
+				  "is told of from now on: %u pages are out of use already; "
+				  "this machine needs other memory",
+				page, BAD_PAGES);
+		break;
+	default:
+		break;
+	}
+}
+
+void bad_memory_report(void)
+{
+	if (bad_memory_any())
+		log_warn(
+			"memory that is wrong: %u pages of 4 KiB were taken out of use, %u times "
+			"there was no room for one",
+			bad_pages_count(&bad_memory),
+			__atomic_load_n(&bad_memory.lost, __ATOMIC_RELAXED));
+}
