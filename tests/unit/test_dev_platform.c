@@ -257,6 +257,44 @@ static void a_reset_forgets_everything(void **state)
 	assert_int_equal(platform_deadline(&machine, 0), platform_deadline(&before, 0));
 }
 
+/* 65536 of the PIT's clocks are 54.9 ms. */
+#define TICK (65536ull * 1000 * machine.config.tsc_khz / 1193182)
+
+static void a_timer_that_is_handed_over_ticks_at_vector_8(void **state)
+{
+	uint64_t from = dev_now(&machine);
+
+	(void)state;
+	platform_hand_over(&machine, true);
+	assert_int_equal(fake_in(0x21), 0xfa);
+	assert_int_equal(fake_in(0xa1), 0xff);
+	(void)fake_run_until(from + TICK - machine.config.tsc_khz);
+	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	(void)fake_run_until(from + TICK + machine.config.tsc_khz);
+	assert_int_equal(platform_irq_ack(&machine, 0), 8);
+	fake_out(0x21, 0x7a);
+	fake_out(0xa1, 0xfe);
+	fake_out(0x20, 0x20);
+	platform_set_irq(&machine, 8, true);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x70);
+}
+
+/* Who knows nothing of vector 8 gets none, and costs no timer. */
+static void devices_that_are_handed_over_to_a_kernel_are_silent(void **state)
+{
+	uint64_t from = dev_now(&machine);
+
+	(void)state;
+	platform_hand_over(&machine, false);
+	assert_int_equal(fake_in(0x21), 0xfb);
+	assert_int_equal(fake_in(0xa1), 0xff);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
+	(void)fake_run_until(from + 2 * TICK);
+	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	fake_out(0x43, 0xe2);
+	assert_int_equal(fake_in(0x40) & 0x7f, 0x34); /* counts, mode 2 */
+}
+
 #define T(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -280,6 +318,8 @@ int main(void)
 		T(a_tiny_pit_period_is_no_storm),
 		T(lines_above_the_ioapic_are_ignored),
 		T(a_reset_forgets_everything),
+		T(a_timer_that_is_handed_over_ticks_at_vector_8),
+		T(devices_that_are_handed_over_to_a_kernel_are_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PICs and PIT as a PC's firmware hands them over, where no firmware runs that does it: by the
+ * same writes.
+ */
+#include "dev/dev.h"
+
+static const struct {
+	uint16_t port;
+	uint8_t value;
+} writes[] = {
+	{0x20, 0x11}, {0x21, 0x08}, {0x21, 0x04}, {0x21, 0x01}, /* vectors from 08H on */
+	{0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 0x02}, {0xa1, 0x01}, /* and from 70H on */
+	{0xa1, 0xff},                             /* all masked, but for the second PIC */
+	{0x43, 0x34}, {0x40, 0x00}, {0x40, 0x00}, /* channel 0: mode 2, 18.2 Hz */
+};
+
+#define MASK_PORT  0x21
+#define MASK_ALL   0xfbu
+#define MASK_TIMER 0x01u
+
+void platform_hand_over(struct platform *p, bool timer)
+{
+	uint32_t mask = timer ? MASK_ALL & ~MASK_TIMER : MASK_ALL, value;
+
+	for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		value = writes[i].value;
+		(void)platform_io(p, writes[i].port, true, 1, &value);
+	}
+	(void)platform_io(p, MASK_PORT, true, 1, &mask);
+}
