@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PICs and PIT as a PC's firmware hands them over, where no firmware runs that does it: by the
- * same writes.
+ * What a PC's firmware does with devices, where no firmware runs that does it: PICs and PIT are
+ * handed over as by its writes, and a processor that is reset may go on where CMOS says.
  */
-#include "dev/dev.h"
+#include "dev/platform.h"
+#include "spec/bios.h"
 
 static const struct {
 	uint16_t port;
@@ -28,4 +29,17 @@ void platform_hand_over(struct platform *p, bool timer)
 		(void)platform_io(p, writes[i].port, true, 1, &value);
 	}
 	(void)platform_io(p, MASK_PORT, true, 1, &mask);
+}
+
+bool platform_resumes(struct platform *p)
+{
+	uint8_t shutdown = p->rtc.s.nvram[CMOS_SHUTDOWN];
+
+	if (p->config.fwcfg != NULL ||
+		(shutdown != CMOS_SHUTDOWN_RESUME && shutdown != CMOS_SHUTDOWN_JUMP))
+		return false;
+	for (unsigned i = 0; i < p->config.vcpus; i++)
+		dev_init_ipi(p, i);
+	dev_startup_ipi(p, 0, BIOS_RESUME_VECTOR);
+	return true;
 }

@@ -380,7 +380,10 @@ get_date:
 
 /* ---- the end ---- */
 
-/* At FFFF:0. What a processor shall do after a reset is in CMOS: resume, or start again. */
+/*
+ * At FFFF:0, and where a processor is after a reset. What it shall do is in CMOS: go on at the
+ * address in 40:67, or start the machine again.
+ */
 bios_restart:
 	cli
 	movb	$CMOS_SHUTDOWN, %al

@@ -6,11 +6,13 @@
 #include "load/load_int.h"
 
 #include "lib/bits.h"
+#include "spec/bios.h"
 #include "spec/uart.h"
 
 #define VECTORS      256u
 #define BIOS_SEGMENT (LOAD_BIOS >> 4)
 #define RESET_VECTOR 0xffff0u
+#define RESUME       (BIOS_RESUME_VECTOR << 12)
 #define MODEL        0xffffeu
 #define MODEL_AT     0xfcu
 
@@ -111,15 +113,24 @@ static void put_vectors(const struct load_target *t)
 			ram_put32(t, 4 * i, BIOS_SEGMENT << 16 | v->handler);
 }
 
+/* After a reset a processor is here, or somebody jumps here. */
+static void put_restart(const struct load_target *t, uint64_t at)
+{
+	const uint8_t far_jump = 0xea;
+
+	(void)ram_write(t, at, &far_jump, sizeof(far_jump));
+	ram_put32(t, at + 1, BIOS_SEGMENT << 16 | offset_of(bios_restart));
+}
+
 void bios_put(const struct load_target *t)
 {
-	const uint8_t far_jump = 0xea, model = MODEL_AT, ebda_kib = 1;
+	const uint8_t model = MODEL_AT, ebda_kib = 1;
 
 	(void)ram_write(t, LOAD_BIOS, bios_code, offset_of(bios_end));
 	put_memory(t);
 	put_vectors(t);
-	(void)ram_write(t, RESET_VECTOR, &far_jump, sizeof(far_jump));
-	ram_put32(t, RESET_VECTOR + 1, BIOS_SEGMENT << 16 | offset_of(bios_restart));
+	put_restart(t, RESET_VECTOR);
+	put_restart(t, RESUME);
 	(void)ram_write(t, MODEL, &model, sizeof(model));
 	put16(t, BDA_COM1, COM1);
 	put16(t, BDA_EBDA, LOAD_EBDA >> 4);

@@ -229,19 +229,21 @@ static void read_keys(void)
 	call(&read);
 }
 
-/* A jump to FFFF:0 goes on behind itself, by the address at 40:67. */
-static void warm_restart(void)
+/* Code that restarts the processor goes on behind itself, by the address at 40:67. */
+static void warm_restart(const char *how, uint8_t shutdown, const uint8_t code[5])
 {
 	bool came;
 
 	outb(0x70, 0x0f);
-	outb(0x71, 0x0a);
+	outb(0x71, shutdown);
 	low(0x467)[0] = (uint8_t)real_site_end();
 	low(0x467)[1] = (uint8_t)(real_site_end() >> 8);
 	low(0x467)[2] = low(0x467)[3] = 0;
-	came = in_real_mode((const uint8_t[]){0xea, 0, 0, 0xff, 0xff}, 5);
+	real_regs()->sp = 0xffff;
+	came = in_real_mode(code, 5);
 	outb(0x70, 0x0f);
-	print("warm restart: %s, shutdown %x\n", came ? "came back" : "CHANGED", inb(0x71));
+	print("restart by %s: memory and stack %s, sp %x, shutdown %x\n", how,
+		came ? "intact" : "other", real_regs()->sp, inb(0x71));
 }
 
 int payload_main(void)
@@ -257,6 +259,9 @@ int payload_main(void)
 	memory_map(24);
 	clock();
 	ticks();
-	warm_restart();
+	warm_restart("ffff:0", 0x0a, (const uint8_t[]){0xea, 0, 0, 0xff, 0xff});
+	/* mov $0xfe, %al; out %al, $0x64; hlt */
+	warm_restart("64", 0x0a, (const uint8_t[]){0xb0, 0xfe, 0xe6, 0x64, 0xf4});
+	warm_restart("64", 0x05, (const uint8_t[]){0xb0, 0xfe, 0xe6, 0x64, 0xf4});
 	return 0;
 }

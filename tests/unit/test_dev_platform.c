@@ -295,6 +295,35 @@ static void devices_that_are_handed_over_to_a_kernel_are_silent(void **state)
 	assert_int_equal(fake_in(0x40) & 0x7f, 0x34); /* counts, mode 2 */
 }
 
+/* CMOS says so; without firmware nobody else looks. */
+static void a_reset_of_the_processor_may_go_on_in_the_bios(void **state)
+{
+	(void)state;
+	fake_out(0x70, 0x0f);
+	fake_out(0x71, 0x0a);
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 0);
+	assert_int_equal(fake.inits[0], 1);
+	assert_int_equal(fake.inits[1], 1);
+	assert_int_equal(fake.startups[0], 1);
+	assert_int_equal(fake.startups[1], 0);
+	assert_int_equal(fake.startup_vector, 0xff);
+	fake_out(0x71, 0x05);
+	fake_out(0x92, 1);
+	assert_int_equal(fake.startups[0], 2);
+	fake_out(0x71, 0x09);
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 1);
+	fake_out(0x71, 0x0a);
+	fake_out(0xcf9, 6); /* the machine's */
+	assert_int_equal(fake.powers, 2);
+	machine.config.fwcfg = (const struct vfwcfg_table *)&machine;
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 3);
+	machine.config.fwcfg = NULL;
+	assert_int_equal(fake.startups[0], 2);
+}
+
 #define T(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -320,6 +349,7 @@ int main(void)
 		T(a_reset_forgets_everything),
 		T(a_timer_that_is_handed_over_ticks_at_vector_8),
 		T(devices_that_are_handed_over_to_a_kernel_are_silent),
+		T(a_reset_of_the_processor_may_go_on_in_the_bios),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,7 @@ static void the_restart_is_a_far_jump(void **state)
 	assert_int_equal(get(0xffff0, 1), 0xea);
 	assert_int_equal((get(0xffff3, 2) << 4) + get(0xffff1, 2), place(bios_restart));
 	assert_int_equal(get(0xffffe, 1), 0xfc);
+	assert_memory_equal(ram(0xff000), ram(0xffff0), 5);
 }
 
 static void the_bios_data_area_tells_of_one_serial_port_and_no_keys(void **state)
