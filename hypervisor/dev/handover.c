@@ -16,19 +16,27 @@ static const struct {
 	{0x43, 0x34}, {0x40, 0x00}, {0x40, 0x00}, /* channel 0: mode 2, 18.2 Hz */
 };
 
+#define PIT        0x40u
 #define MASK_PORT  0x21
 #define MASK_ALL   0xfbu
 #define MASK_TIMER 0x01u
 
+/* Not by platform_io: with one caller, exits for ports have it inline. */
+static void out(struct platform *p, uint16_t port, uint32_t value)
+{
+	if ((port & ~3u) == PIT)
+		(void)vpit_io(p, port, true, 1, &value);
+	else
+		(void)vpic_io(p, port, true, 1, &value);
+}
+
 void platform_hand_over(struct platform *p, bool timer)
 {
-	uint32_t mask = timer ? MASK_ALL & ~MASK_TIMER : MASK_ALL, value;
-
-	for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
-		value = writes[i].value;
-		(void)platform_io(p, writes[i].port, true, 1, &value);
-	}
-	(void)platform_io(p, MASK_PORT, true, 1, &mask);
+	dev_lock(p);
+	for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		out(p, writes[i].port, writes[i].value);
+	out(p, MASK_PORT, timer ? MASK_ALL & ~MASK_TIMER : MASK_ALL);
+	dev_unlock(p);
 }
 
 bool platform_resumes(struct platform *p)
