@@ -27,6 +27,8 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 PURE_MODULES := lib spec nested emul load policy net stream dev virtio vtd
 PURE_SRC := $(foreach m,$(PURE_MODULES),$(wildcard hypervisor/$(m)/*.c))
+# Guests' code, data for L0: the same object in each archive.
+PURE_DATA := $(patsubst hypervisor/%.S,$(B)/hv/%.S.o,$(wildcard $(PURE_MODULES:%=hypervisor/%/*.S)))
 
 include hypervisor/build.mk
 include tools/build.mk

@@ -8,7 +8,7 @@ OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
-	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -Itests/vtd/rt -MMD -MP
+	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/boot/real -Itests/stress -Itests/vtd/rt -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
 	apic.o smp.o levels.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/,spec/vmcs.o spec/feature_names.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
@@ -17,7 +17,7 @@ PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c tests/vtd/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
-vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile tests/boot/vtd \
+vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile tests/boot/real tests/boot/vtd \
 	tests/stress tests/fairness tests/vtd tests/vtd/rt bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
@@ -75,6 +75,7 @@ $(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
 $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
+$(B)/payload/realmode_32.elf $(B)/payload/bioscalls_32.elf: $(B)/payload/32/real_mode.o
 $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(B)/payload/hostile_vtd.o
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o
@@ -234,6 +235,13 @@ DEBIAN_MEMTEST := $(B)/debian-memtest
 $(DEBIAN_MEMTEST)/packages.txt: guests/debian/fetch-programs.sh
 	rm -f $@
 	guests/debian/fetch-programs.sh $(DEBIAN_MEMTEST) memtest86+
+
+# The last one that has a 16-bit entry alone.
+DEBIAN_MEMTEST5 := $(B)/debian-memtest5
+
+$(DEBIAN_MEMTEST5)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh -s bullseye $(DEBIAN_MEMTEST5) memtest86+
 
 # Xen, its toolstack, and the generic kernel as dom0: the one for clouds cannot be one. What HVM guests boot is a payload.
 DEBIAN_XEN := $(B)/debian-xen

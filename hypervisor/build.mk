@@ -6,7 +6,7 @@ HV_DIRS  := boot cpu mm vmx vm control
 HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) $(wildcard hypervisor/*.c)
 HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
 HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
-HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
+HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o) $(PURE_DATA)
 HV_LTO   := -flto -ffat-lto-objects
 # Indirect branches and returns lead through hypervisor/cpu/thunks.S. Thunks are cheap: jump tables stay.
 HV_THUNK := -mindirect-branch=thunk-extern -mindirect-branch-register -mfunction-return=thunk-extern -fjump-tables

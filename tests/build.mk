@@ -8,7 +8,7 @@ $(B)/host/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) -Ihypervisor -c $< -o $@
 
-$(B)/host/pure.a: $(HOST_PURE_OBJ)
+$(B)/host/pure.a: $(HOST_PURE_OBJ) $(PURE_DATA)
 	rm -f $@ && ar rcs $@ $^
 
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
@@ -78,7 +78,7 @@ $(B)/fuzz/obj/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) $(FUZZ_FLAGS) -Ihypervisor -c $< -o $@
 
-$(B)/fuzz/pure.a: $(FUZZ_OBJ)
+$(B)/fuzz/pure.a: $(FUZZ_OBJ) $(PURE_DATA)
 	rm -f $@ && ar rcs $@ $^
 
 $(B)/fuzz/hv_%: tests/fuzz/hv/%.c $(B)/fuzz/pure.a $(wildcard tests/unit/*.h tests/fuzz/hv/*.h)
@@ -106,7 +106,7 @@ $(B)/cover/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(CC) $(COVER_FLAGS) -MMD -MP -c $< -o $@
 
-$(B)/cover/pure.a: $(COVER_OBJ)
+$(B)/cover/pure.a: $(COVER_OBJ) $(PURE_DATA)
 	rm -f $@ && ar rcs $@ $^
 
 $(B)/cover/test_%: tests/unit/test_%.c $(B)/cover/pure.a $(wildcard tests/unit/*.h)
@@ -134,7 +134,7 @@ $(B)/msan/obj/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) $(MSAN) -fsanitize=fuzzer-no-link -Ihypervisor -c $< -o $@
 
-$(B)/msan/pure.a: $(MSAN_OBJ)
+$(B)/msan/pure.a: $(MSAN_OBJ) $(PURE_DATA)
 	rm -f $@ && ar rcs $@ $^
 
 $(B)/msan/test_%: tests/unit/test_%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_test_$$*)) \
@@ -199,7 +199,7 @@ boot-tests: hypervisor tools machine payloads $(B)/test/read_screen debian-guest
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
 boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SERVICE)/service.cpio $(addprefix $(DEBIAN_IO)/,io.cpio qemu.cpio service.cpio) $(DEBIAN_NBD)/nbd.cpio \
-		$(DEBIAN_INSTALLER)/udebs.txt $(DEBIAN_MEMTEST)/packages.txt $(DEBIAN_DISK)/packages.txt \
+		$(DEBIAN_INSTALLER)/udebs.txt $(DEBIAN_MEMTEST)/packages.txt $(DEBIAN_MEMTEST5)/packages.txt $(DEBIAN_DISK)/packages.txt \
 		$(DEBIAN_IRONIC)/packages.txt
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 ## make matrix        hypervisors and their guests as cells, into docs/matrix.md; CELLS=NAME...: these only
@@ -241,7 +241,6 @@ shape	240	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
 facts	240	tests/checks/facts.sh
 translations	60	tests/checks/translations.sh
-bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage

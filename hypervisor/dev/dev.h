@@ -123,6 +123,14 @@ struct platform_config {
 /* Power-on state. The same call serves reset. */
 void platform_reset(struct platform *p, const struct platform_config *c);
 
+/*
+ * After platform_reset, for a VM without firmware: PICs with vectors from 08H and 70H on, PIT
+ * at 18.2 Hz, as SeaBIOS leaves them. timer: its interrupt is let through, for a guest that
+ * begins in real mode, where somebody takes it; else all are masked, since the kernel that
+ * begins knows nothing of vector 08H.
+ */
+void platform_hand_over(struct platform *p, bool timer);
+
 /* The power button is pressed. */
 void platform_power_button(struct platform *p);
 

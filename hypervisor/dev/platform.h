@@ -82,6 +82,13 @@ uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, 
 /* The task priority of a vCPU's LAPIC changes. */
 void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr);
 
+/*
+ * The processors are reset, and not the machine (keyboard controller, port 92H). True: without
+ * firmware, and as CMOS says, vCPU 0 goes on in the BIOS of load/; false: to be made a reset of
+ * the VM.
+ */
+bool platform_resumes(struct platform *p);
+
 /* A device that is no LAPIC has another deadline. */
 void platform_deadline_changed(struct platform *p);
 

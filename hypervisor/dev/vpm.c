@@ -135,6 +135,12 @@ static void write_reset_control(struct platform *p, uint8_t value)
 		dev_power(p, DEV_POWER_RESET, 0);
 }
 
+static void reset_processors(struct platform *p)
+{
+	if (!platform_resumes(p))
+		dev_power(p, DEV_POWER_RESET, 0);
+}
+
 static bool system_write(struct platform *p, uint16_t port, uint32_t value)
 {
 	switch (port) {
@@ -143,11 +149,11 @@ static bool system_write(struct platform *p, uint16_t port, uint32_t value)
 		return true;
 	case PORT_FAST_A20:
 		if (value & FAST_A20_RESET)
-			dev_power(p, DEV_POWER_RESET, 0);
+			reset_processors(p);
 		return true;
 	case PORT_KEYBOARD_COMMAND:
 		if ((value & 0xff) == KEYBOARD_PULSE_RESET)
-			dev_power(p, DEV_POWER_RESET, 0);
+			reset_processors(p);
 		return true;
 	case PORT_CONSOLE:
 		dev_console(p, (uint8_t)value);

@@ -1,51 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Linux by its 64-bit boot protocol, or where a kernel has no entry for that, by the 32-bit
- * one: bzImage, and vmlinux as ELF. boot_params is built from nothing; of a bzImage only the
- * setup header is kept.
+ * one: bzImage, and vmlinux as ELF. A bzImage that has neither goes to linux_real.c.
+ * boot_params is built from nothing; of a bzImage only the setup header is kept.
  */
-#include "load/load_int.h"
+#include "load/linux_int.h"
 
 #include "spec/addr.h"
 #include "spec/vga.h"
 
-/* Offsets in struct boot_params, which is the protocol's "zero page". */
+#define XLF_KERNEL_64  0x01u
+#define VERSION        0x020fu
+
+/* Of struct boot_params: the screen. */
 #define BP_VIDEO_MODE   0x006u
 #define BP_VIDEO_COLS   0x007u
 #define BP_VIDEO_EGA    0x00au
 #define BP_VIDEO_LINES  0x00eu
 #define BP_VIDEO_IS_VGA 0x00fu
 #define BP_VIDEO_POINTS 0x010u
-#define BP_ACPI_RSDP    0x070u
-#define BP_E820_COUNT   0x1e8u
-#define BP_HEADER       0x1f1u
-#define BP_SETUP_SECTS  0x1f1u
-#define BP_BOOT_FLAG    0x1feu
-#define BP_JUMP_OFFSET  0x201u
-#define BP_MAGIC        0x202u
-#define BP_VERSION      0x206u
-#define BP_LOADER_TYPE  0x210u
-#define BP_LOADFLAGS    0x211u
-#define BP_RAMDISK      0x218u
-#define BP_RAMDISK_SIZE 0x21cu
-#define BP_CMDLINE      0x228u
-#define BP_INITRD_MAX   0x22cu
-#define BP_XLOADFLAGS   0x236u
-#define BP_CMDLINE_SIZE 0x238u
-#define BP_PREF_ADDRESS 0x258u
-#define BP_INIT_SIZE    0x260u
-#define BP_E820         0x2d0u
-
-#define MAGIC_HDRS    0x53726448u
-#define BOOT_FLAG     0xaa55u
-#define LOADED_HIGH   0x01u
-#define XLF_KERNEL_64 0x01u
-#define LOADER_OTHER  0xffu
-#define VERSION       0x020fu
-#define INITRD_LIMIT  0x7fffffffu
-#define INITRD_LIMIT32 \
-	0x37ffffffu       /* what a 32-bit kernel maps with its usual split of addresses */
-#define EGA_256K       3u /* as INT 10H, AH = 12H says it */
+#define EGA_256K        3u /* as INT 10H, AH = 12H says it */
 #define ENTRY64_OFFSET 0x200u
 
 bool linux_is_bzimage(const struct load_image *i)
@@ -55,6 +29,13 @@ bool linux_is_bzimage(const struct load_image *i)
 
 	return image_get16(i, BP_BOOT_FLAG, &flag) && flag == BOOT_FLAG &&
 	       image_get32(i, BP_MAGIC, &magic) && magic == MAGIC_HDRS;
+}
+
+uint32_t linux_setup_size(const struct load_image *i)
+{
+	uint8_t sectors = i->data[BP_SETUP_SECTS];
+
+	return ((sectors == 0 ? 4u : sectors) + 1u) * 512u;
 }
 
 static void put(uint8_t *bp, unsigned at, uint64_t v, unsigned size)
@@ -103,23 +84,30 @@ static uint64_t highest_place(const struct load_target *t, uint64_t size, uint64
 	return best;
 }
 
-/* As high as it may be, so that the kernel's own growth never reaches it. */
+const char *linux_place_initrd(const struct load_target *t, const struct load_image *initrd,
+	uint32_t limit, uint64_t kernel_end, uint64_t *at)
+{
+	*at = highest_place(t, initrd->size, limit < INITRD_LIMIT ? limit : INITRD_LIMIT);
+	if (*at == 0)
+		return "the initrd is larger than the VM's memory";
+	if (*at < kernel_end || !ram_write(t, *at, initrd->data, initrd->size))
+		return "the VM's memory is too small for kernel and initrd";
+	return NULL;
+}
+
 static const char *place_initrd(const struct load_target *t, uint8_t *bp,
 	const struct load_image *initrd, uint64_t kernel_end)
 {
+	const char *error;
 	uint64_t at;
 	uint32_t limit;
 
 	if (initrd->size == 0)
 		return NULL;
 	__builtin_memcpy(&limit, bp + BP_INITRD_MAX, sizeof(limit));
-	if (limit > INITRD_LIMIT)
-		limit = INITRD_LIMIT;
-	at = highest_place(t, initrd->size, limit);
-	if (at == 0)
-		return "the initrd is larger than the VM's memory";
-	if (at < kernel_end || !ram_write(t, at, initrd->data, initrd->size))
-		return "the VM's memory is too small for kernel and initrd";
+	error = linux_place_initrd(t, initrd, limit, kernel_end, &at);
+	if (error != NULL)
+		return error;
 	put(bp, BP_RAMDISK, at, 4);
 	put(bp, BP_RAMDISK_SIZE, initrd->size, 4);
 	return NULL;
@@ -192,15 +180,16 @@ const char *linux_load_bzimage(
 	uint32_t init_size;
 	uint64_t at, setup;
 
-	if (!image_get16(i, BP_VERSION, &version) || version < 0x020a ||
-		!image_get64(i, BP_PREF_ADDRESS, &at) ||
-		!image_get32(i, BP_INIT_SIZE, &init_size))
-		return "a bzImage that does not say where it wants to be (before protocol 2.10)";
+	/* One that does not say where it wants to be: its own setup code knows. */
+	if (image_get16(i, BP_VERSION, &version) && version < VERSION_PLACE)
+		return linux_load_real(t, r, e);
+	if (!image_get64(i, BP_PREF_ADDRESS, &at) || !image_get32(i, BP_INIT_SIZE, &init_size))
+		return "the bzImage is cut";
 	if (!is64 && at > UINT32_MAX)
 		return "a 32-bit bzImage that wants to be above 4 GiB";
 	if (at < LOAD_LOW_END)
 		return "a bzImage that wants to be below 1 MiB";
-	setup = (i->data[BP_SETUP_SECTS] == 0 ? 4u : i->data[BP_SETUP_SECTS]) * 512u + 512u;
+	setup = linux_setup_size(i);
 	if (setup >= i->size)
 		return "the bzImage is cut";
 	if (ram_at(t, at, init_size) == NULL || i->size - setup > init_size)

@@ -14,9 +14,11 @@ struct format {
 /* The first that fits is taken. */
 static const struct format formats[] = {
 	{LOAD_LINUX, true, linux_is_bzimage, linux_load_bzimage},
+	{LOAD_LINUX, true, linux_is_old, linux_load_real},
 	{LOAD_MULTIBOOT2, true, mb2_is, mb2_load},
 	{LOAD_MULTIBOOT1, true, mb1_is, mb1_load},
 	{LOAD_LINUX, false, elf_is, linux_load_elf},
+	{LOAD_LINUX16, false, linux_is_real, linux_load_real},
 	{LOAD_ELF, false, elf_is, mb1_load},
 };
 
@@ -25,6 +27,8 @@ static const char *no_match(enum load_format format)
 	switch (format) {
 	case LOAD_LINUX:
 		return "not a Linux kernel";
+	case LOAD_LINUX16:
+		return "not a Linux kernel with a 16-bit entry";
 	case LOAD_ELF:
 		return "not an ELF file";
 	case LOAD_MULTIBOOT1:

@@ -21,10 +21,11 @@
 
 enum load_format {
 	LOAD_AUTO,  /* by what the kernel looks like: bzImage, Multiboot 2, Multiboot 1 */
-	LOAD_LINUX, /* bzImage, or vmlinux, by the 64-bit entry */
+	LOAD_LINUX, /* bzImage, or vmlinux, by its 64-bit entry, or the best that it has */
 	LOAD_ELF,   /* any ELF, entered in protected mode as Multiboot 1 does */
 	LOAD_MULTIBOOT1,
-	LOAD_MULTIBOOT2
+	LOAD_MULTIBOOT2,
+	LOAD_LINUX16 /* bzImage or zImage by the 16-bit entry, in real mode */
 };
 
 /* RAM of the VM, and where the host has it. */
@@ -78,10 +79,14 @@ struct load_request {
 
 enum entry_mode {
 	ENTRY_MODE_PROTECTED, /* paging off */
-	ENTRY_MODE_LONG
+	ENTRY_MODE_LONG,
+	ENTRY_MODE_REAL
 };
 
-/* How the first vCPU starts: as after reset, but for this. Its segments are flat. */
+/*
+ * How the first vCPU starts: as after reset, but for this. Its segments are flat; in real mode
+ * they are as their selectors say, and there is no GDT.
+ */
 struct entry_state {
 	enum entry_mode mode;
 	uint64_t rip;
@@ -90,6 +95,7 @@ struct entry_state {
 	uint32_t gdt_limit;
 	uint16_t code_selector, data_selector;
 	uint64_t rax, rbx, rsi;
+	uint64_t rsp; /* real mode */
 };
 
 /* Seam, provided by vm/: RAM of the target can be accessed, or not so much of it. */

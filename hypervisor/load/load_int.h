@@ -55,8 +55,8 @@ uint64_t ram_put_identity_map(const struct load_target *t);
 /* ---- bios.c ---- */
 
 /*
- * What a kernel finds in real mode when there was no firmware. Before the images: one that
- * wants to be there wins.
+ * What a kernel finds in real mode when there was no firmware: vectors, BIOS data, the code of
+ * bios.S with the target's memory map. Before the images: one that wants to be there wins.
  */
 void bios_put(const struct load_target *t);
 
@@ -78,6 +78,11 @@ bool linux_is_bzimage(const struct load_image *i);
 const char *linux_load_bzimage(
 	const struct load_target *t, const struct load_request *r, struct entry_state *e);
 const char *linux_load_elf(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e);
+/* Whether it has a 16-bit entry, and no other; linux_is_bzimage has others. */
+bool linux_is_old(const struct load_image *i);
+bool linux_is_real(const struct load_image *i);
+const char *linux_load_real(
 	const struct load_target *t, const struct load_request *r, struct entry_state *e);
 bool mb1_is(const struct load_image *i);
 const char *mb1_load(

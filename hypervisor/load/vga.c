@@ -29,7 +29,7 @@ void vga_put(const struct load_target *t)
 	uint8_t *text = ram_at(t, VGA_TEXT, VGA_TEXT_SIZE);
 	uint8_t *equipment = ram_at(t, EQUIPMENT_WORD, 1);
 
-	if (!t->vga)
+	if (!t->vga || text == NULL || equipment == NULL)
 		return;
 	for (uint32_t i = 0; i < VGA_TEXT_SIZE; i += 2) {
 		text[i] = VGA_BLANK & 0xff;

@@ -18,6 +18,7 @@
 static const char *const protocol_words[] = {
 	[PROTOCOL_AUTO] = "auto",
 	[PROTOCOL_LINUX] = "linux",
+	[PROTOCOL_LINUX16] = "linux16",
 	[PROTOCOL_ELF] = "elf",
 	[PROTOCOL_MB1] = "mb1",
 	[PROTOCOL_MB2] = "mb2",
@@ -140,8 +141,10 @@ const struct setting vm_settings[] = {
 		.initial = IOMMU_ON,
 		.help = "how its devices reach memory: vtd gives it a virtual VT-d; none says that "
 			"those of the machine, and so the VM, can read and write all of it"},
-	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
-		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
+	{ROW("protocol", "protocol", SETTING_CHOICE, protocol), .words = protocol_words,
+		.initial = PROTOCOL_AUTO,
+		.help = "how its kernel is started, without firmware; auto: as the image "
+			"shows; linux16: a Linux bzImage as it is, in real mode"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,
 		.help = "Multiboot command lines begin with the name of their file"},
 	{.kind = SETTING_END},

@@ -19,8 +19,9 @@
 
 enum load_protocol {
 	PROTOCOL_AUTO,
-	PROTOCOL_LINUX, /* bzImage, or vmlinux by the 64-bit entry */
-	PROTOCOL_ELF,   /* any ELF, entered in protected mode as Multiboot 1 does */
+	PROTOCOL_LINUX,   /* bzImage, or vmlinux by the 64-bit entry */
+	PROTOCOL_LINUX16, /* bzImage by the 16-bit entry, in real mode */
+	PROTOCOL_ELF,     /* any ELF, entered in protected mode as Multiboot 1 does */
 	PROTOCOL_MB1,
 	PROTOCOL_MB2
 };

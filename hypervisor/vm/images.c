@@ -25,6 +25,7 @@ static enum load_format format_of(uint8_t protocol)
 	static const enum load_format formats[] = {
 		[PROTOCOL_AUTO] = LOAD_AUTO,
 		[PROTOCOL_LINUX] = LOAD_LINUX,
+		[PROTOCOL_LINUX16] = LOAD_LINUX16,
 		[PROTOCOL_ELF] = LOAD_ELF,
 		[PROTOCOL_MB1] = LOAD_MULTIBOOT1,
 		[PROTOCOL_MB2] = LOAD_MULTIBOOT2,
@@ -151,6 +152,7 @@ const char *vm_load_images(struct vm *vm, const struct vm_images *images)
 		return "its reserve is too small for its images";
 	if (error != NULL)
 		return error;
+	platform_hand_over(vm->platform, entry.mode == ENTRY_MODE_REAL);
 	vcpu_apply_entry(vm->vcpus[0], &entry);
 	return NULL;
 }

@@ -255,12 +255,12 @@ static void set_segment(
 	vmcs_write_setup(VMCS_GUEST_ES_AR + 2u * s, ar);
 }
 
-static void set_data_segments(uint16_t selector, uint32_t limit, uint32_t ar)
+static void set_data_segments(uint16_t selector, uint64_t base, uint32_t limit, uint32_t ar)
 {
 	static const enum sreg data[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
 
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
-		set_segment(data[i], selector, 0, limit, ar);
+		set_segment(data[i], selector, base, limit, ar);
 }
 
 /* Nothing that waited for the vCPU, or was queued for its next entry, outlives it. */
@@ -282,7 +282,7 @@ void vcpu_reset_state(struct vcpu *vcpu)
 	reset_events(vcpu);
 	vcpu->regs.r[REG_RDX] = cpuid_of(vcpu, 1, 0).eax;
 	set_segment(SEG_CS, 0xf000, 0xffff0000, 0xffff, SEG_AR_CODE16);
-	set_data_segments(0, 0xffff, SEG_AR_DATA16);
+	set_data_segments(0, 0, 0xffff, SEG_AR_DATA16);
 	set_segment(SEG_LDTR, 0, 0, 0xffff, SEG_AR_LDT);
 	set_segment(SEG_TR, 0, 0, 0xffff, SEG_AR_TSS_BUSY);
 	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, 0);
@@ -314,16 +314,32 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector)
 	vcpu->state = VCPU_RUNNABLE;
 }
 
+/* The rest is as after reset, which is real mode. */
+static void apply_real_mode(const struct entry_state *e)
+{
+	set_segment(SEG_CS, e->code_selector, (uint64_t)e->code_selector << 4, 0xffff,
+		SEG_AR_CODE16);
+	set_data_segments(
+		e->data_selector, (uint64_t)e->data_selector << 4, 0xffff, SEG_AR_DATA16);
+	vmcs_write_setup(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
+	vmcs_write_setup(VMCS_GUEST_RIP, e->rip);
+	vmcs_write_setup(VMCS_GUEST_RSP, e->rsp);
+}
+
 void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e)
 {
 	bool long_mode = e->mode == ENTRY_MODE_LONG;
 
+	if (e->mode == ENTRY_MODE_REAL) {
+		apply_real_mode(e);
+		return;
+	}
 	vcpu->regs.r[REG_RAX] = e->rax;
 	vcpu->regs.r[REG_RBX] = e->rbx;
 	vcpu->regs.r[REG_RSI] = e->rsi;
 	set_segment(SEG_CS, e->code_selector, 0, UINT32_MAX,
 		long_mode ? SEG_AR_CODE64 : SEG_AR_CODE32);
-	set_data_segments(e->data_selector, UINT32_MAX, SEG_AR_DATA32);
+	set_data_segments(e->data_selector, 0, UINT32_MAX, SEG_AR_DATA32);
 	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, e->gdt_base);
 	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
 	vmcs_write_setup(VMCS_GUEST_RIP, e->rip);

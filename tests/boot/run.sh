@@ -2375,14 +2375,18 @@ long_debian_boots_from_the_network_by_ovmf() {
 	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
-# From its package, by the entries of Linux' boot protocol: no Linux, and nothing in it is compressed.
+# From its package, by the entries of Linux' boot protocol: no Linux, and nothing in it is compressed. Version 5 has the 16-bit
+# entry alone, in the form of kernels before protocol 2.00.
 long_memtest86_starts_without_firmware() {
 	local m
-	for m in x64 ia32; do
+	for m in x64 ia32 'x64 linux16' 'ia32 linux16'; do
 		rm -f "$out.txt"
-		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+$m.bin" \
-			--cmdline console=ttyS0,115200 --display text --screenshot "l1=$out.txt" && reads "$out.txt" '^ +Memtest86\+ v[0-9.]+' || return
+		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+${m% *}.bin" \
+			--protocol "$([[ $m == *16 ]] && echo linux16 || echo auto)" --cmdline console=ttyS0,115200 --display text --screenshot "l1=$out.txt" &&
+			reads "$out.txt" '^ +Memtest86\+ v[0-9.]+' || return
 	done
+	until_it_shows '64-bit Mode' run --timeout 120 --memory 64M --l1 "$B/debian-memtest5/root/boot/memtest86+.bin" \
+		--cmdline console=ttyS0,115200
 }
 
 # From its package: GRUB on a disk loads it, as a BIOS kernel.
@@ -2707,17 +2711,43 @@ test_time_of_day() {
 		shows 'time of day: 12345 seconds since 1970, from the command line'
 }
 
-# There is no BIOS: its calls come back, and say so.
-test_a_bios_call_of_a_multiboot_l1_is_not_supported_and_changes_nothing() {
+# What nobody has is not supported, and changes nothing.
+test_real_mode_of_a_multiboot_l1_has_vectors_and_a_restart() {
 	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/realmode_32.elf" --cmdline)
 
 	expect 1 "${run[@]}" '' &&
-		shows 'int 10: ax 8641, carry 1, zero 1, intact$' 'int 13: ax 8641, carry 1, zero 1, intact$' \
-			'int 16: ax 8641, carry 1, zero 1, intact$' 'int ff: ax 8641, carry 1, zero 1, intact$' \
-			'int 0: ax 241, carry 0, zero 1, intact$' 'int 11: ax 202, carry 0, ' 'int 12: ax 27f, carry 0, ' \
+		shows 'int 13: ax 141, carry 1, zero 0, intact$' 'int 17: ax 8641, carry 1, zero 0, intact$' \
+			'int ff: ax 8641, carry 1, zero 0, intact$' 'int 0: ax 241, carry 0, zero 0, intact$' \
 			'timer again: ax 241, in service 0 0, intact$' 'clock again: ax 241, in service 0 0, intact$' \
 			'BDA: COM1 3f8, EBDA 9fc0, memory 639 KiB$' &&
 		shows_not CHANGED && expect 2 "${run[@]}" reboot && expect 2 "${run[@]}" jump
+}
+
+# Text goes to COM1, keys come from there.
+test_bios_calls_of_a_multiboot_l1_answer() {
+	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/bioscalls_32.elf" --cmdline)
+
+	expect 1 "${run[@]}" '' && diff tests/boot/real/calls.txt "$out.text" || return 1
+	(sleep 4; printf 'aZ') | "$NESTOR" "${run[@]}" keys >"$out" 2>&1
+	text && cat "$out.text" &&
+		shows 'int 16 read: ax 1e61, carry 0, zero 0, intact$' 'int 16 read: ax 2c5a, carry 0, zero 0, intact$'
+}
+
+# Its setup code asks the BIOS for what the loader tells it else, and hears the same.
+test_debians_kernel_starts_by_its_16_bit_entry() {
+	local map='BIOS-e820: .*'
+
+	until_it_shows 'BIOS-e820: .*efffffff' run --timeout 120 --memory 3G --l1 "$B/debian/vmlinuz" --cmdline "$LINUX" &&
+		grep -a -o "$map" "$out.text" >"$out.map" && [ "$(grep -c '' "$out.map")" = 5 ] || return 1
+	expect 0 run --timeout 300 --memory 3G --protocol linux16 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/probe.cpio" \
+		--cmdline "$LINUX l2=none end=poweroff" &&
+		shows '^Probing EDD .*ok$' 'Run /init as init process' 'L1: done with status 0' &&
+		diff "$out.map" <(grep -a -o "$map" "$out.text")
+}
+
+test_a_bare_machine_has_no_bios_for_a_16_bit_entry() {
+	expect 66 run --bare --protocol linux16 --l1 "$B/debian/vmlinuz" && one_line &&
+		shows "vmlinuz' is started by its 16-bit entry, which needs a BIOS: a bare machine has none"
 }
 
 test_power_off_reset_triple_fault_time_limit() {

@@ -38,6 +38,13 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 	return fake.visible;
 }
 
+/* Of a reset of the processor nobody says that it shall go on. */
+bool platform_resumes(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	return false;
+}
+
 bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 {
 	assert_ptr_equal(p, &machine);

@@ -257,6 +257,73 @@ static void a_reset_forgets_everything(void **state)
 	assert_int_equal(platform_deadline(&machine, 0), platform_deadline(&before, 0));
 }
 
+/* 65536 of the PIT's clocks are 54.9 ms. */
+#define TICK (65536ull * 1000 * machine.config.tsc_khz / 1193182)
+
+static void a_timer_that_is_handed_over_ticks_at_vector_8(void **state)
+{
+	uint64_t from = dev_now(&machine);
+
+	(void)state;
+	platform_hand_over(&machine, true);
+	assert_int_equal(fake_in(0x21), 0xfa);
+	assert_int_equal(fake_in(0xa1), 0xff);
+	(void)fake_run_until(from + TICK - machine.config.tsc_khz);
+	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	(void)fake_run_until(from + TICK + machine.config.tsc_khz);
+	assert_int_equal(platform_irq_ack(&machine, 0), 8);
+	fake_out(0x21, 0x7a);
+	fake_out(0xa1, 0xfe);
+	fake_out(0x20, 0x20);
+	platform_set_irq(&machine, 8, true);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x70);
+}
+
+/* Who knows nothing of vector 8 gets none, and costs no timer. */
+static void devices_that_are_handed_over_to_a_kernel_are_silent(void **state)
+{
+	uint64_t from = dev_now(&machine);
+
+	(void)state;
+	platform_hand_over(&machine, false);
+	assert_int_equal(fake_in(0x21), 0xfb);
+	assert_int_equal(fake_in(0xa1), 0xff);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
+	(void)fake_run_until(from + 2 * TICK);
+	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	fake_out(0x43, 0xe2);
+	assert_int_equal(fake_in(0x40) & 0x7f, 0x34); /* counts, mode 2 */
+}
+
+/* CMOS says so; without firmware nobody else looks. */
+static void a_reset_of_the_processor_may_go_on_in_the_bios(void **state)
+{
+	(void)state;
+	fake_out(0x70, 0x0f);
+	fake_out(0x71, 0x0a);
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 0);
+	assert_int_equal(fake.inits[0], 1);
+	assert_int_equal(fake.inits[1], 1);
+	assert_int_equal(fake.startups[0], 1);
+	assert_int_equal(fake.startups[1], 0);
+	assert_int_equal(fake.startup_vector, 0xff);
+	fake_out(0x71, 0x05);
+	fake_out(0x92, 1);
+	assert_int_equal(fake.startups[0], 2);
+	fake_out(0x71, 0x09);
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 1);
+	fake_out(0x71, 0x0a);
+	fake_out(0xcf9, 6); /* the machine's */
+	assert_int_equal(fake.powers, 2);
+	machine.config.fwcfg = (const struct vfwcfg_table *)&machine;
+	fake_out(0x64, 0xfe);
+	assert_int_equal(fake.powers, 3);
+	machine.config.fwcfg = NULL;
+	assert_int_equal(fake.startups[0], 2);
+}
+
 #define T(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -280,6 +347,9 @@ int main(void)
 		T(a_tiny_pit_period_is_no_storm),
 		T(lines_above_the_ioapic_are_ignored),
 		T(a_reset_forgets_everything),
+		T(a_timer_that_is_handed_over_ticks_at_vector_8),
+		T(devices_that_are_handed_over_to_a_kernel_are_silent),
+		T(a_reset_of_the_processor_may_go_on_in_the_bios),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,40 +17,7 @@ static void check_multiboot_entry(uint32_t magic, uint64_t rip)
 	assert_int_equal(get(0x413, 2), 639);
 }
 
-/* ---- what is left of a BIOS ---- */
-
-static const uint8_t *handler(unsigned vector)
-{
-	uint64_t at = get(4 * vector + 2, 2) * 16 + get(4 * vector, 2);
-
-	assert_in_range(at, 0xf0000, 0xfffff);
-	return ram(at);
-}
-
-static void every_vector_leads_to_a_handler_that_ends(void **state)
-{
-	(void)state;
-	make_elf(false, kernel32.vaddr, &kernel32, 1);
-	ok(LOAD_ELF);
-	for (unsigned v = 0; v < 256; v++) {
-		const uint8_t *code = handler(v);
-		unsigned at = 0;
-
-		/* IRET, or HLT and a jump to it */
-		while (code[at] != 0xcf && !(code[at] == 0xf4 && code[at + 1] == 0xeb))
-			assert_true(++at < 16);
-	}
-	assert_ptr_equal(handler(0x13), handler(0x15));
-	assert_ptr_not_equal(handler(0x13), handler(0x19));
-	assert_int_equal(handler(0)[0], 0xcf);
-	assert_int_equal(get(0xffff0, 1), 0xea); /* a far jump to the restart */
-	assert_ptr_equal(ram(get(0xffff3, 2) * 16 + get(0xffff1, 2)), handler(0x19));
-	assert_int_equal(get(0x400, 2), 0x3f8);
-	assert_int_equal(get(0x410, 2), 0x202);
-	assert_true(all_zero(0x402, 0x40e));
-	assert_true(all_zero(0x415, 0x500));
-	assert_int_equal(get(0x9fc00, 1), 1);
-}
+/* ---- what real mode finds: more in test_load_real.c ---- */
 
 static void an_image_that_wants_low_memory_has_it(void **state)
 {
@@ -528,7 +495,6 @@ static void multiboot_2_headers_that_cannot_be_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_vector_leads_to_a_handler_that_ends),
 		TEST(an_image_that_wants_low_memory_has_it),
 		TEST(linux_finds_the_same_in_real_mode),
 		TEST(an_elf_file_is_entered_as_multiboot_1_does),

@@ -161,7 +161,7 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 		{"kernel vm=a restart=often", "restart=often",
 			"one of never, on-reset, on-failure, always"},
 		{"kernel vm=a protocol=pvh", "protocol=pvh",
-			"one of auto, linux, elf, mb1, mb2"},
+			"one of auto, linux, linux16, elf, mb1, mb2"},
 		{"kernel vm=a weight=0", "weight=0", "from 1 to 10000"},
 		{"kernel vm=a pin=0,0", "pin=0,0", "each once"},
 		{"kernel vm=a pin=1,0-2", "pin=1,0-2", "each once"},

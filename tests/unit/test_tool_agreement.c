@@ -94,6 +94,7 @@ static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 		"vms: [{name: a, firmware: f, kernel: k, cmdline: 'x -- y', disks: [{image: d}]}]",
 		"vms: [{name: a, kernel: k}, {name: b, firmware: seabios, restart: on-reset}]",
 		"vms: [{name: a, kernel: k}]",
+		"vms: [{name: a, kernel: k, protocol: linux16}]",
 		"vms: [{name: a, kernel: k, memory: 1T, cpus: 8, vmx: off, cmdline: ' -- x=y '}]",
 		"vms: [{name: a, kernel: k, restart: on-reset, restart-limit: 4294967295}]",
 		"vms:\n- {name: a, kernel: k}\n- {name: b, kernel: k, memory: 4M, apicv: off}",

@@ -177,8 +177,6 @@ static void a_bzimage_without_a_payload_that_cannot_be_started_says_why(void **s
 	struct kernel k;
 
 	(void)state;
-	bytes_put(&file, 0x206, 2, 0x209);
-	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "older than 2.10"));
 	file = bzimage_as_it_is(0x100000, 100);
 	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "larger than the memory"));
 	file = bzimage_as_it_is(0xfffff000, 0x6000);
@@ -190,6 +188,94 @@ static void a_bzimage_without_a_payload_that_cannot_be_started_says_why(void **s
 	file = bzimage_as_it_is(0x100000, 0x6000);
 	file.size = 1536;
 	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "nothing behind its setup"));
+}
+
+static void expect_real(
+	const struct bytes *file, enum load_protocol p, uint64_t low, uint64_t high)
+{
+	struct kernel k;
+
+	assert_null(kernel_parse_as(&arena, file, p, &k));
+	assert_int_equal(k.kind, KERNEL_REAL);
+	assert_int_equal(kernel_protocol(k.kind), PROTOCOL_LINUX16);
+	assert_true(kernel_is_linux(k.kind));
+	assert_ptr_equal(k.image.data, file->data);
+	assert_int_equal(k.low, low);
+	assert_int_equal(k.high, high);
+}
+
+static void a_bzimage_that_tells_too_little_is_started_by_its_16_bit_entry(void **state)
+{
+	struct bytes file = bzimage_as_it_is(0x100000, 0x6000);
+
+	(void)state;
+	bytes_put(&file, 0x211, 1, 1);
+	bytes_put(&file, 0x206, 2, 0x209);
+	expect_real(&file, PROTOCOL_AUTO, 0x100000, 0x100000 + 8192 - 1536);
+	bytes_put(&file, 0x206, 2, 0x207);
+	bytes_put(&file, 0x24c, 4, 100); /* no payload's size yet */
+	expect_real(&file, PROTOCOL_AUTO, 0x100000, 0x100000 + 8192 - 1536);
+	bytes_put(&file, 0x211, 1, 0); /* a zImage */
+	expect_real(&file, PROTOCOL_AUTO, 0x10000, 0x10000 + 8192 - 1536);
+}
+
+static void any_bzimage_is_started_by_its_16_bit_entry_if_that_is_asked_for(void **state)
+{
+	struct bytes elf = image_elf64(&arena, 0x1000000, 0x3000);
+	struct bytes payload = lz4_legacy(&elf);
+	struct bytes file = image_bzimage(&arena, &payload, elf.size);
+	struct kernel k;
+
+	(void)state;
+	bytes_put(&file, 0x211, 1, 1);
+	bytes_put(&file, 0x258, 8, 0x1000000);
+	bytes_put(&file, 0x260, 4, 0x3000);
+	expect_real(&file, PROTOCOL_LINUX16, 0x100000, 0x1003000);
+	assert_null(kernel_parse_as(&arena, &file, PROTOCOL_LINUX, &k));
+	assert_int_equal(k.kind, KERNEL_LINUX);
+	assert_non_null(strstr(kernel_parse_as(&arena, &file, PROTOCOL_MB1, &k), "by another"));
+	assert_non_null(strstr(
+		kernel_parse_as(&arena, &elf, PROTOCOL_LINUX16, &k), "no Linux kernel with"));
+}
+
+static void what_cannot_be_started_by_a_16_bit_entry_says_why(void **state)
+{
+	struct bytes file = bzimage_as_it_is(0x100000, 0x6000);
+	struct bytes large = {arena_alloc(&arena, 0x81000), 0x81000};
+	struct kernel k;
+
+	(void)state;
+	memcpy(large.data, file.data, file.size);
+	bytes_put(&large, 0x206, 2, 0x203);
+	large.size = 0x80000 + 1536;
+	assert_null(kernel_parse(&arena, &large, &k));
+	large.size++;
+	assert_non_null(strstr(kernel_parse(&arena, &large, &k), "below 576 KiB"));
+	file.size = 1536;
+	assert_non_null(strstr(kernel_parse_as(&arena, &file, PROTOCOL_LINUX16, &k),
+		"nothing behind its setup"));
+	file.size = 8192;
+	bytes_put(&file, 0x202, 4, 0);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "is no kernel"));
+}
+
+static void a_kernel_of_before_protocol_2_00_is_known_by_its_size(void **state)
+{
+	struct bytes file = bzimage_as_it_is(UINT64_MAX, UINT32_MAX);
+	struct kernel k;
+
+	(void)state;
+	bytes_put(&file, 0x202, 4, 0);
+	bytes_put(&file, 0x1f4, 2, (8192 - 1536) / 16);
+	expect_real(&file, PROTOCOL_AUTO, 0x10000, 0x10000 + 8192 - 1536);
+	expect_real(&file, PROTOCOL_LINUX16, 0x10000, 0x10000 + 8192 - 1536);
+	bytes_put(&file, 0x1f4, 2, (8192 - 1536) / 16 + 1);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "is no kernel"));
+	file.size--;
+	bytes_put(&file, 0x1f4, 2, (8192 - 1536) / 16);
+	expect_real(&file, PROTOCOL_AUTO, 0x10000, 0x10000 + 8191 - 1536);
+	bytes_put(&file, 0x1fe, 2, 0);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "is no kernel"));
 }
 
 static void a_32_bit_linux_is_recognised(void **state)
@@ -363,6 +449,16 @@ int main(void)
 			a_bzimage_without_a_payload_is_started_as_it_is, tear_down),
 		cmocka_unit_test_teardown(
 			a_bzimage_without_a_payload_that_cannot_be_started_says_why, tear_down),
+		cmocka_unit_test_teardown(
+			a_bzimage_that_tells_too_little_is_started_by_its_16_bit_entry,
+			tear_down),
+		cmocka_unit_test_teardown(
+			any_bzimage_is_started_by_its_16_bit_entry_if_that_is_asked_for,
+			tear_down),
+		cmocka_unit_test_teardown(
+			a_kernel_of_before_protocol_2_00_is_known_by_its_size, tear_down),
+		cmocka_unit_test_teardown(
+			what_cannot_be_started_by_a_16_bit_entry_says_why, tear_down),
 		cmocka_unit_test_teardown(a_32_bit_linux_is_recognised, tear_down),
 		cmocka_unit_test_teardown(
 			a_vmlinux_is_recognised_without_multiboot_header, tear_down),

@@ -162,7 +162,7 @@ static int read_vm(
 	if (!vm->kernel.path)
 		return 0;
 	if (vm->firmware.path ? kernel_load_packed(a, &vm->kernel, &f->kernel, e)
-			      : kernel_load(a, &vm->kernel, &f->kernel, e))
+			      : kernel_load(a, &vm->kernel, vm->config.protocol, &f->kernel, e))
 		return e->status;
 	f->need = f->kernel.high + BOOT_MIB;
 	if (vm->initrd.path) {

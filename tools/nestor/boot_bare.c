@@ -171,6 +171,11 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: %u CPUs are asked for, but a bare machine has at most %d",
 			vm->kernel.where, vm->config.cpus, MACHINE_ACPI_CPUS);
+	if (files[0].kernel.kind == KERNEL_REAL)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' is started by its 16-bit entry, which needs a BIOS: a bare "
+			"machine has none",
+			vm->kernel.where, vm->kernel.path);
 	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);

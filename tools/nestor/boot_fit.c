@@ -30,8 +30,7 @@ int boot_check_reserve(const struct vm_spec *vm, const struct vm_files *f, struc
 	if (!vm->config.reserve || vm->firmware.path)
 		return 0;
 	need += kernel_units(&f->kernel);
-	need += kernel_protocol(f->kernel.kind) == PROTOCOL_LINUX ? units(f->initrd.size)
-								  : modules_units(vm, f);
+	need += kernel_is_linux(f->kernel.kind) ? units(f->initrd.size) : modules_units(vm, f);
 	if (need <= vm->config.reserve / MEMORY_UNIT)
 		return 0;
 	return fail(e, STATUS_BAD_INPUT,

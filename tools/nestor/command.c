@@ -49,6 +49,7 @@ static const struct option option_table[] = {
 	{"--net", TO_VM, "net", RUN | CHECK | IMAGE},
 	{"--devices", TO_VM, "devices", RUN | CHECK | IMAGE},
 	{"--iommu", TO_VM, "iommu", RUN | CHECK | IMAGE},
+	{"--protocol", TO_VM, "protocol", RUN | CHECK | IMAGE},
 	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},

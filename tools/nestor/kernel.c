@@ -11,15 +11,21 @@
 /* Offsets in the setup header of a bzImage (the kernel's Documentation/x86/boot.rst). */
 enum {
 	SETUP_SECTS = 0x1f1,
-	SETUP_MAGIC = 0x202, /* "HdrS" */
+	SETUP_SYSSIZE = 0x1f4, /* of the protected-mode part, in units of 16 bytes */
+	SETUP_FLAG = 0x1fe,    /* of a boot sector */
+	SETUP_MAGIC = 0x202,   /* "HdrS" */
 	SETUP_VERSION = 0x206,
+	SETUP_LOADFLAGS = 0x211,  /* bit 0: a bzImage, which lies above 1 MiB */
 	SETUP_XLOADFLAGS = 0x236, /* bit 0: it has a 64-bit entry */
 	SETUP_PAYLOAD_OFFSET = 0x248,
 	SETUP_PAYLOAD_LENGTH = 0x24c,
 	SETUP_PREF_ADDRESS = 0x258,
 	SETUP_INIT_SIZE = 0x260,
 	SETUP_HEADER_END = 0x264,
-	ENTRY_64 = 0x200, /* behind the 32-bit one */
+	ENTRY_64 = 0x200,     /* behind the 32-bit one */
+	PLACE_HIGH = 1 << 20, /* of the protected-mode part, by the 16-bit entry */
+	PLACE_LOW = 0x10000,
+	PLACE_LOW_END = 0x90000,
 };
 
 enum load_protocol kernel_protocol(enum kernel_kind kind)
@@ -27,12 +33,19 @@ enum load_protocol kernel_protocol(enum kernel_kind kind)
 	static const enum load_protocol protocols[] = {
 		[KERNEL_LINUX] = PROTOCOL_LINUX,
 		[KERNEL_BZIMAGE] = PROTOCOL_LINUX,
+		[KERNEL_REAL] = PROTOCOL_LINUX16,
 		[KERNEL_MULTIBOOT1] = PROTOCOL_MB1,
 		[KERNEL_MULTIBOOT2] = PROTOCOL_MB2,
 		[KERNEL_PACKED] = PROTOCOL_LINUX,
 	};
 
 	return protocols[kind];
+}
+
+bool kernel_is_linux(enum kernel_kind kind)
+{
+	return kernel_protocol(kind) == PROTOCOL_LINUX ||
+	       kernel_protocol(kind) == PROTOCOL_LINUX16;
 }
 
 static const char *check_vmlinux(const struct elf *elf)
@@ -60,13 +73,65 @@ static bool has_no_payload(const struct bytes *file)
 	       bytes_value(file, SETUP_PAYLOAD_LENGTH, 4) == 0;
 }
 
+/* Protocol 2.10 says where what cannot be unpacked wants to be; else its setup code knows. */
+static bool is_for_16_bit_entry(const struct bytes *file)
+{
+	uint64_t version = bytes_value(file, SETUP_VERSION, 2);
+
+	return version < 0x208 || (version < 0x20a && has_no_payload(file));
+}
+
+static bool has_header(const struct bytes *file)
+{
+	return bytes_match(file, SETUP_MAGIC, "HdrS", 4);
+}
+
+/*
+ * A kernel of before protocol 2.00, as memtest86+ before 6: it has the flag of boot sectors
+ * only, and says how long it is.
+ */
+static bool is_old(const struct bytes *file)
+{
+	uint64_t units, size;
+
+	if (!bytes_has(file, 0, SETUP_MAGIC + 4) || has_header(file) ||
+		bytes_value(file, SETUP_FLAG, 2) != 0xaa55)
+		return false;
+	units = bytes_value(file, SETUP_SYSSIZE, 2);
+	size = setup_size(file) + 16 * units;
+	return units && file->size <= size && size - file->size < 16;
+}
+
+/* What it occupies in the end is the kernel's business before protocol 2.10. */
+static const char *parse_real(struct kernel *out)
+{
+	const struct bytes *file = &out->image;
+	uint64_t setup = setup_size(file), end;
+	uint64_t version = has_header(file) ? bytes_value(file, SETUP_VERSION, 2) : 0;
+
+	if (file->size < SETUP_HEADER_END || file->size <= setup)
+		return "is a damaged bzImage: there is nothing behind its setup sectors";
+	out->kind = KERNEL_REAL;
+	out->flat = true;
+	out->low =
+		version && bytes_value(file, SETUP_LOADFLAGS, 1) & 1 ? PLACE_HIGH : PLACE_LOW;
+	out->high = out->low + file->size - setup;
+	if (out->low == PLACE_LOW && out->high > PLACE_LOW_END)
+		return "is a damaged zImage: it is too large for its place below 576 KiB";
+	if (version < 0x20a)
+		return NULL;
+	end = bytes_value(file, SETUP_PREF_ADDRESS, 8);
+	if (end > UINT32_MAX)
+		return NULL;
+	end += bytes_value(file, SETUP_INIT_SIZE, 4);
+	out->high = end > out->high ? end : out->high;
+	return NULL;
+}
+
 static const char *parse_bzimage(struct kernel *out)
 {
 	uint64_t setup = setup_size(&out->image);
 
-	if (bytes_value(&out->image, SETUP_VERSION, 2) < 0x20a)
-		return "has no compressed kernel, and does not say where it wants to be (its "
-		       "boot protocol is older than 2.10)";
 	if (out->image.size <= setup)
 		return "is a damaged bzImage: there is nothing behind its setup sectors";
 	out->kind = KERNEL_BZIMAGE;
@@ -102,9 +167,6 @@ static const char *unpack_bzimage(
 	struct bytes packed;
 	uint64_t size;
 
-	if (bytes_value(file, SETUP_VERSION, 2) < 0x208)
-		return "is a Linux kernel older than 2.6.26, which does not say where its "
-		       "payload is";
 	offset += setup_size(file);
 	if (length < 8 || !bytes_has(file, offset, length))
 		return "is a damaged bzImage: its payload is not all in the file";
@@ -152,7 +214,11 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 	const char *problem;
 
 	*out = (struct kernel){.image = *file};
-	if (bytes_match(file, SETUP_MAGIC, "HdrS", 4)) {
+	if (is_old(file))
+		return parse_real(out);
+	if (has_header(file)) {
+		if (is_for_16_bit_entry(file))
+			return parse_real(out);
 		if (has_no_payload(file))
 			return parse_bzimage(out);
 		problem = unpack_bzimage(a, file, &out->image);
@@ -167,6 +233,24 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 		return parse_linux(out);
 	return "is no kernel: it must be a Linux bzImage or vmlinux, or have a Multiboot 1 or "
 	       "2 header";
+}
+
+const char *kernel_parse_as(struct arena *a, const struct bytes *file,
+	enum load_protocol protocol, struct kernel *out)
+{
+	const char *problem;
+
+	if (protocol == PROTOCOL_LINUX16) {
+		*out = (struct kernel){.image = *file};
+		return has_header(file) || is_old(file)
+			       ? parse_real(out)
+			       : "is no Linux kernel with a 16-bit entry";
+	}
+	problem = kernel_parse(a, file, out);
+	if (problem || protocol == PROTOCOL_AUTO || kernel_protocol(out->kind) == protocol)
+		return problem;
+	return "is not started by the protocol that is asked for, but by another: leave "
+	       "'protocol' away";
 }
 
 /* The units of segments, each once; those of an ELF file lie within 1 GiB. */
@@ -200,14 +284,15 @@ uint64_t kernel_units(const struct kernel *kernel)
 	return (kernel->high + MEMORY_UNIT - 1) / MEMORY_UNIT - first + (first != 0);
 }
 
-int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e)
+int kernel_load(struct arena *a, const struct place *from, enum load_protocol protocol,
+	struct kernel *out, struct error *e)
 {
 	struct bytes file;
 	const char *problem;
 
 	if (file_read(a, from->path, from->where, &file, e))
 		return e->status;
-	problem = kernel_parse(a, &file, out);
+	problem = kernel_parse_as(a, &file, protocol, out);
 	if (problem)
 		return fail(
 			e, STATUS_BAD_INPUT, "%s: '%s' %s", from->where, from->path, problem);

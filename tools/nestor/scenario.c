@@ -319,6 +319,11 @@ static int check_vm(const struct vm_spec *vm, struct error *e)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: the VM '%s' has 'modules', which 'firmware' does not take",
 			vm->where, vm->config.name);
+	if (vm->firmware.path && vm->config.protocol != PROTOCOL_AUTO)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has 'firmware', which knows how it starts a kernel: no "
+			"'protocol'",
+			vm->where, vm->config.name);
 	if (vm->variables.path && !vm->firmware.path)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: the VM '%s' has no 'firmware', whose variables could be kept",

@@ -47,6 +47,12 @@ static void make_target(struct load_target *t)
 
 static void check_entry(const struct entry_state *e)
 {
+	if (e->mode == ENTRY_MODE_REAL) {
+		check(e->rip <= 0xffff && e->rsp <= 0xffff && e->rsp != 0);
+		check(((uint32_t)e->code_selector << 4) + e->rip < 0xa0000);
+		check(((uint32_t)e->data_selector << 4) + e->rsp < 0xa0000);
+		return;
+	}
 	check(e->gdt_base + e->gdt_limit < RAM_SIZE && e->code_selector <= e->gdt_limit &&
 		e->data_selector <= e->gdt_limit);
 	check(e->mode == ENTRY_MODE_PROTECTED ? e->rip >> 32 == 0
@@ -71,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(kernel, data + 2, size - 2);
 	make_target(&target);
 	initrd = data[1] < size - 2 ? data[1] : 0;
-	r.format = (enum load_format)(data[0] % 5);
+	r.format = (enum load_format)(((data[0] & 0x1f) % 6));
 	r.cmdline0 = data[0] & 0x80;
 	target.vga = data[0] & 0x10;
 	r.kernel = (struct load_image){kernel, size - 2, text_of((const char *)kernel, initrd)};
