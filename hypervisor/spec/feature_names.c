@@ -149,6 +149,14 @@ size_t features_format(const struct feature_family *f, uint64_t mask, char *buf,
 	return o.used;
 }
 
+static bool all_on(const struct feature_family *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!f->features[i].on)
+			return false;
+	return true;
+}
+
 void features_list(const struct feature_family *f, char *buf, size_t size)
 {
 	struct out o = {buf, size, 0};
@@ -165,7 +173,7 @@ void features_list(const struct feature_family *f, char *buf, size_t size)
 		put(&o, " ");
 		put(&o, f->features[i].name);
 	}
-	if (features_default(f) == UINT64_MAX >> (64 - f->count))
+	if (all_on(f))
 		return;
 	put(&o, "; not implemented yet:");
 	for (size_t i = 0; i < f->count; i++) {

@@ -194,11 +194,25 @@ static char one_state(bool shown)
 	return attempt();
 }
 
+/*
+ * Interrupt table of real mode, in which some events are delivered: to where L2 is, since what a
+ * machine has there differs, and not all of it is below a small limit of CS.
+ */
+static void own_vectors(void)
+{
+	uintptr_t at = 0;
+
+	__asm__("" : "+r"(at));
+	for (unsigned i = 0; i < 256; i++)
+		((volatile uint32_t *)at)[i] = 0x1000u << 16;
+}
+
 int payload_main(void)
 {
 	uint64_t show = cmdline_number("show", ~0ull);
 
 	conf_start();
+	own_vectors();
 	good_pdptes = page_alloc();
 	bad_pdptes = page_alloc();
 	bad_pdptes[2] = 0x1007;
