@@ -266,6 +266,7 @@ static void begin_again(struct vcpu *vcpu)
 static void process_init(struct vcpu *vcpu)
 {
 	static const uint64_t reset_dr[5] = {0, 0, 0, 0, DR6_RESET};
+	uint64_t cache;
 
 	if (arrives_in_l2(vcpu, NESTED_INIT, EVENT_INIT))
 		return;
@@ -273,7 +274,9 @@ static void process_init(struct vcpu *vcpu)
 		vcpu->init_latched = true;
 		return;
 	}
+	cache = vcpu_read_cr0() & (CR0_CD | CR0_NW); /* INIT leaves them (table 9-1) */
 	vcpu_reset_state(vcpu);
+	vcpu_write_cr0(vcpu, CR0_ET | cache);
 	translations_drop(); /* paging is off: as MOV to CR0 would, SDM 4.10.4.1 */
 	write_cr2(0);
 	write_debug_registers(reset_dr);
