@@ -64,6 +64,5 @@ bool platform_resumes(struct platform *p)
 		return false;
 	for (unsigned i = 0; i < p->config.vcpus; i++)
 		dev_init_ipi(p, i);
-	dev_startup_ipi(p, 0, BIOS_RESUME_VECTOR);
 	return true;
 }

@@ -255,8 +255,9 @@ a20:
 2:	movb	$0, %ah
 	jmp	no_carry
 
-/* CX:DX microseconds, by the refresh bit, which changes each 15. */
+/* CX:DX microseconds, by the refresh bit, which changes each 15; with interrupts: it is long. */
 wait:
+	sti
 	pushl	%eax
 	pushl	%ecx
 	pushl	%edx

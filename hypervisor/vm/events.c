@@ -3,6 +3,7 @@
  * Events for L1: interrupts, NMIs, INIT and start-up IPIs, and the VM's timers. What waits is
  * looked at before an entry; what cannot be taken yet gets a window exit.
  */
+#include "spec/bios.h"
 #include "vm/bad_memory.h"
 #include "vm/cet.h"
 #include "vm/vm_int.h"
@@ -248,10 +249,24 @@ static void process_nmi(struct vcpu *vcpu)
 	vcpu_inject(vcpu, VEC_NMI | INTR_NMI << 8, 0, 0);
 }
 
+/*
+ * The first processor waits for no start-up IPI (SDM 9.1 "Initialization Overview", 10.4.3): it
+ * begins at the reset vector, where firmware, or the BIOS of load/, looks what CMOS says.
+ */
+static void begin_again(struct vcpu *vcpu)
+{
+	if (vcpu->vm->config.firmware)
+		vcpu->state = VCPU_RUNNABLE;
+	else
+		vcpu_start_at(vcpu, BIOS_RESUME_VECTOR);
+	vcpu_post(vcpu, EVENT_IRQ); /* not looked at since the INIT */
+}
+
 /* SDM 27.1 "Architectural State Before a VM Exit": INIT in VMX operation is blocked in L1. */
 static void process_init(struct vcpu *vcpu)
 {
 	static const uint64_t reset_dr[5] = {0, 0, 0, 0, DR6_RESET};
+	uint64_t cache;
 
 	if (arrives_in_l2(vcpu, NESTED_INIT, EVENT_INIT))
 		return;
@@ -259,13 +274,17 @@ static void process_init(struct vcpu *vcpu)
 		vcpu->init_latched = true;
 		return;
 	}
+	cache = vcpu_read_cr0() & (CR0_CD | CR0_NW); /* INIT leaves them (table 9-1) */
 	vcpu_reset_state(vcpu);
+	vcpu_write_cr0(vcpu, CR0_ET | cache);
 	translations_drop(); /* paging is off: as MOV to CR0 would, SDM 4.10.4.1 */
 	write_cr2(0);
 	write_debug_registers(reset_dr);
 	cet_reset_loaded(vcpu);
 	platform_init_vcpu(vcpu->vm->platform, vcpu->index);
 	vcpu->state = VCPU_WAIT_SIPI;
+	if (vcpu->index == 0)
+		begin_again(vcpu);
 }
 
 static void process_sipi(struct vcpu *vcpu)

@@ -315,7 +315,7 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector)
 }
 
 /* The rest is as after reset, which is real mode. */
-static void apply_real_mode(const struct entry_state *e)
+static void apply_real_mode(struct vcpu *vcpu, const struct entry_state *e)
 {
 	set_segment(SEG_CS, e->code_selector, (uint64_t)e->code_selector << 4, 0xffff,
 		SEG_AR_CODE16);
@@ -324,6 +324,7 @@ static void apply_real_mode(const struct entry_state *e)
 	vmcs_write_setup(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
 	vmcs_write_setup(VMCS_GUEST_RIP, e->rip);
 	vmcs_write_setup(VMCS_GUEST_RSP, e->rsp);
+	vcpu_write_cr0(vcpu, CR0_ET); /* a BIOS has caches on */
 }
 
 void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e)
@@ -331,7 +332,7 @@ void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e)
 	bool long_mode = e->mode == ENTRY_MODE_LONG;
 
 	if (e->mode == ENTRY_MODE_REAL) {
-		apply_real_mode(e);
+		apply_real_mode(vcpu, e);
 		return;
 	}
 	vcpu->regs.r[REG_RAX] = e->rax;

@@ -220,6 +220,24 @@ static void ticks(void)
 		real_regs()->edx & 0xffff);
 }
 
+/* Half a second, in which the PIT ticks nine times. */
+static void ticks_of_a_wait(void)
+{
+	struct call set_ticks = {"", 0x1a, EAX, 0x0100, 0, 0, 0, 0};
+	struct call wait = {"", 0x15, EAX, 0x8600, 0, 7, 0xa120, 0x200};
+	struct call get = {"", 0x1a, EAX, 0, 0, 0, 0, 0};
+
+	set(&set_ticks);
+	(void)executes(0x1a);
+	outb(0x21, inb(0x21) & 0xfe);
+	set(&wait);
+	(void)executes(0x15);
+	outb(0x21, inb(0x21) | 1);
+	set(&get);
+	(void)executes(0x1a);
+	print("ticks of a wait: %s\n", (real_regs()->edx & 0xffff) >= 8 ? "all" : "lost");
+}
+
 static void read_keys(void)
 {
 	static const struct call read = {"16 read", 0x16, EAX, 0x1000, 0, 0, 0, 0};
@@ -259,6 +277,7 @@ int payload_main(void)
 	memory_map(24);
 	clock();
 	ticks();
+	ticks_of_a_wait();
 	warm_restart("ffff:0", 0x0a, (const uint8_t[]){0xea, 0, 0, 0xff, 0xff});
 	/* mov $0xfe, %al; out %al, $0x64; hlt */
 	warm_restart("64", 0x0a, (const uint8_t[]){0xb0, 0xfe, 0xe6, 0x64, 0xf4});

@@ -2517,6 +2517,10 @@ test_what_a_kernel_prints_at_b8000_is_seen() {
 		shows 'BDA: mode 0, 0 columns, 1 rows of 0 lines, CRTC 0, equipment 202$' '^status: f0$' 'a cell at the start: 0$' 'retrace: none$'
 }
 
+test_linux_by_its_16_bit_entry_finds_the_vga() {
+	until_it_shows 'Console: colour VGA\+ 80x25' run --timeout 120 --memory 512M --display text --protocol linux16 --l1 "$B/debian/vmlinuz" --cmdline "$LINUX"
+}
+
 # Linux' vgacon, and its init by the same console.
 test_linux_prints_on_a_text_display() {
 	rm -f "$out.txt"
@@ -2733,12 +2737,18 @@ test_bios_calls_of_a_multiboot_l1_answer() {
 		shows 'int 16 read: ax 1e61, carry 0, zero 0, intact$' 'int 16 read: ax 2c5a, carry 0, zero 0, intact$'
 }
 
+# An INIT that was held back in VMX operation is taken behind VMXOFF, and the first processor waits for no start-up IPI.
+test_a_reset_of_the_processor_goes_on_behind_vmxoff() {
+	expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/resumevmx.elf" && shows '^R$' && shows_not 'nothing came' &&
+		expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/resumevmx.elf" --cmdline plain && shows '^R$'
+}
+
 # Its setup code asks the BIOS for what the loader tells it else, and hears the same.
 test_debians_kernel_starts_by_its_16_bit_entry() {
 	local map='BIOS-e820: .*'
 
-	until_it_shows 'BIOS-e820: .*efffffff' run --timeout 120 --memory 3G --l1 "$B/debian/vmlinuz" --cmdline "$LINUX" &&
-		grep -a -o "$map" "$out.text" >"$out.map" && [ "$(grep -c '' "$out.map")" = 5 ] || return 1
+	until_it_shows 'BIOS-e820: .*fed00fff' run --timeout 120 --memory 3G --l1 "$B/debian/vmlinuz" --cmdline "$LINUX" &&
+		grep -a -o "$map" "$out.text" >"$out.map" && [ "$(grep -c '' "$out.map")" = 6 ] || return 1
 	expect 0 run --timeout 300 --memory 3G --protocol linux16 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/probe.cpio" \
 		--cmdline "$LINUX l2=none end=poweroff" &&
 		shows '^Probing EDD .*ok$' 'Run /init as init process' 'L1: done with status 0' &&

@@ -233,9 +233,34 @@ static void any_bzimage_is_started_by_its_16_bit_entry_if_that_is_asked_for(void
 	expect_real(&file, PROTOCOL_LINUX16, 0x100000, 0x1003000);
 	assert_null(kernel_parse_as(&arena, &file, PROTOCOL_LINUX, &k));
 	assert_int_equal(k.kind, KERNEL_LINUX);
-	assert_non_null(strstr(kernel_parse_as(&arena, &file, PROTOCOL_MB1, &k), "by another"));
+	assert_non_null(
+		strstr(kernel_parse_as(&arena, &file, PROTOCOL_MB1, &k), "no Multiboot 1"));
 	assert_non_null(strstr(
 		kernel_parse_as(&arena, &elf, PROTOCOL_LINUX16, &k), "no Linux kernel with"));
+}
+
+static void a_protocol_that_is_asked_for_is_the_one_even_if_the_image_has_others(void **state)
+{
+	struct bytes elf = image_elf64(&arena, 0x1000000, 0x3000);
+	struct bytes both = {arena_alloc(&arena, elf.size + 64), elf.size + 64};
+	struct kernel k;
+
+	(void)state;
+	assert_null(kernel_parse_as(&arena, &elf, PROTOCOL_ELF, &k));
+	assert_int_equal(kernel_protocol(k.kind), PROTOCOL_ELF);
+	assert_int_equal(k.low, 0x1000000);
+	assert_non_null(strstr(kernel_parse_as(&arena, &elf, PROTOCOL_MB2, &k), "no Multiboot 2"));
+	memcpy(both.data, elf.data, elf.size);
+	bytes_put(&both, elf.size, 4, 0x1badb002);
+	bytes_put(&both, elf.size + 8, 4, 0u - 0x1badb002);
+	bytes_put(&both, elf.size + 16, 4, 0xe85250d6);
+	bytes_put(&both, elf.size + 24, 4, 16);
+	bytes_put(&both, elf.size + 28, 4, 0u - 0xe85250d6 - 16);
+	assert_null(kernel_parse_as(&arena, &both, PROTOCOL_AUTO, &k));
+	assert_int_equal(k.kind, KERNEL_MULTIBOOT2);
+	assert_null(kernel_parse_as(&arena, &both, PROTOCOL_MB1, &k));
+	assert_int_equal(k.kind, KERNEL_MULTIBOOT1);
+	assert_int_equal(k.header, elf.size);
 }
 
 static void what_cannot_be_started_by_a_16_bit_entry_says_why(void **state)
@@ -457,6 +482,9 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_teardown(
 			a_kernel_of_before_protocol_2_00_is_known_by_its_size, tear_down),
+		cmocka_unit_test_teardown(
+			a_protocol_that_is_asked_for_is_the_one_even_if_the_image_has_others,
+			tear_down),
 		cmocka_unit_test_teardown(
 			what_cannot_be_started_by_a_16_bit_entry_says_why, tear_down),
 		cmocka_unit_test_teardown(a_32_bit_linux_is_recognised, tear_down),

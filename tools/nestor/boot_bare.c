@@ -21,7 +21,7 @@ static struct boot_image multiboot_image(
 	struct boot_image out;
 	struct elf elf;
 
-	multiboot_find(&k->image, &h);
+	multiboot_find_version(&k->image, k->kind == KERNEL_MULTIBOOT2 ? 2 : 1, &h);
 	if (h.has_address) {
 		out.at = h.load_low;
 		out.content =

@@ -7,8 +7,7 @@
 static const char *guest_text(struct arena *a, const struct vm_spec *vm,
 	const struct kernel *kernel, const char *path, const char *text)
 {
-	if ((kernel->kind != KERNEL_MULTIBOOT1 && kernel->kind != KERNEL_MULTIBOOT2) ||
-		!vm->config.cmdline0)
+	if (kernel_is_linux(kernel->kind) || !vm->config.cmdline0)
 		return text;
 	return arena_format(a, "%s%s%s", file_base_name(path), *text ? " " : "", text);
 }

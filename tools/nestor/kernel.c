@@ -36,6 +36,7 @@ enum load_protocol kernel_protocol(enum kernel_kind kind)
 		[KERNEL_REAL] = PROTOCOL_LINUX16,
 		[KERNEL_MULTIBOOT1] = PROTOCOL_MB1,
 		[KERNEL_MULTIBOOT2] = PROTOCOL_MB2,
+		[KERNEL_ELF] = PROTOCOL_ELF,
 		[KERNEL_PACKED] = PROTOCOL_LINUX,
 	};
 
@@ -235,16 +236,49 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 	       "2 header";
 }
 
+/* Of a file that may have a header of each version, or none that counts. */
+static const char *parse_one_multiboot(unsigned version, struct kernel *out)
+{
+	struct multiboot_header h;
+	const char *problem = multiboot_find_version(&out->image, version, &h);
+
+	if (problem)
+		return problem;
+	if (!h.version)
+		return version == 1 ? "has no Multiboot 1 header" : "has no Multiboot 2 header";
+	return parse_multiboot(&h, out);
+}
+
+static const char *parse_any_elf(struct kernel *out)
+{
+	struct elf elf;
+	const char *problem = elf_open(&out->image, &elf);
+
+	out->kind = KERNEL_ELF;
+	out->low = elf.low;
+	out->high = elf.high;
+	return problem;
+}
+
 const char *kernel_parse_as(struct arena *a, const struct bytes *file,
 	enum load_protocol protocol, struct kernel *out)
 {
 	const char *problem;
 
-	if (protocol == PROTOCOL_LINUX16) {
-		*out = (struct kernel){.image = *file};
+	*out = (struct kernel){.image = *file};
+	switch (protocol) {
+	case PROTOCOL_MB1:
+		return parse_one_multiboot(1, out);
+	case PROTOCOL_MB2:
+		return parse_one_multiboot(2, out);
+	case PROTOCOL_ELF:
+		return parse_any_elf(out);
+	case PROTOCOL_LINUX16:
 		return has_header(file) || is_old(file)
 			       ? parse_real(out)
 			       : "is no Linux kernel with a 16-bit entry";
+	default:
+		break;
 	}
 	problem = kernel_parse(a, file, out);
 	if (problem || protocol == PROTOCOL_AUTO || kernel_protocol(out->kind) == protocol)

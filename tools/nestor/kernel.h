@@ -15,6 +15,7 @@ enum kernel_kind {
 	KERNEL_REAL,       /* a bzImage or zImage as it is, by its 16-bit entry */
 	KERNEL_MULTIBOOT1, /* ELF, or another file with load addresses in its header */
 	KERNEL_MULTIBOOT2, /* ELF, or likewise */
+	KERNEL_ELF,        /* any ELF file, entered as Multiboot 1 does; if that is asked for */
 	KERNEL_PACKED,     /* a bzImage as it is, for firmware to start */
 };
 

@@ -86,18 +86,21 @@ static const char *read_header2(const struct bytes *f, struct multiboot_header *
 	return problem;
 }
 
-const char *multiboot_find(const struct bytes *file, struct multiboot_header *out)
+const char *multiboot_find_version(
+	const struct bytes *file, unsigned version, struct multiboot_header *out)
 {
 	*out = (struct multiboot_header){0};
-	if (find_header(file, 2, &out->offset)) {
-		out->version = 2;
-		return read_header2(file, out);
-	}
-	if (find_header(file, 1, &out->offset)) {
-		out->version = 1;
-		return read_header1(file, out);
-	}
-	return NULL;
+	if (!find_header(file, version, &out->offset))
+		return NULL;
+	out->version = version;
+	return version == 2 ? read_header2(file, out) : read_header1(file, out);
+}
+
+const char *multiboot_find(const struct bytes *file, struct multiboot_header *out)
+{
+	const char *problem = multiboot_find_version(file, 2, out);
+
+	return problem || out->version ? problem : multiboot_find_version(file, 1, out);
 }
 
 /* A block under construction: measured in a first pass with no memory, filled in a second. */

@@ -25,6 +25,9 @@ struct multiboot_header {
 
 /* Finds the header. Returns NULL, or what is wrong with it. */
 const char *multiboot_find(const struct bytes *file, struct multiboot_header *out);
+/* The same of one version, where a file may have both. */
+const char *multiboot_find_version(
+	const struct bytes *file, unsigned version, struct multiboot_header *out);
 
 /* Types of the memory map's entries: others are not usable either. */
 enum memory_type {
