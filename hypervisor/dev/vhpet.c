@@ -91,7 +91,7 @@ static bool is_level(const struct vhpet_timer *t)
 static unsigned line_of(const struct vhpet_state *s, unsigned timer)
 {
 	static const uint8_t legacy[] = {0, 8};
-	unsigned route = HPET_TN_ROUTE(s->timer[timer].config) & 31; /* which analyzers do not see */
+	unsigned route = HPET_TN_ROUTE(s->timer[timer].config) % 32; /* for static analysis */
 
 	if (timer < sizeof(legacy) && (s->config & LEGACY_ON) == LEGACY_ON)
 		return legacy[timer];

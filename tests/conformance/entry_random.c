@@ -195,8 +195,8 @@ static char one_state(bool shown)
 }
 
 /*
- * Interrupt table of real mode, in which some events are delivered: to where L2 is, since what a
- * machine has there differs, and not all of it is below a small limit of CS.
+ * Interrupt table of real mode, in which some events are delivered: to where L2 is, since what
+ * a machine has there differs, and not all of it is below a small limit of CS.
  */
 static void own_vectors(void)
 {
