@@ -255,7 +255,7 @@ a20:
 2:	movb	$0, %ah
 	jmp	no_carry
 
-/* CX:DX microseconds, by the refresh bit, which changes each 15; with interrupts: it is long. */
+/* CX:DX microseconds, by the refresh bit, which changes each 15; interrupts are on. */
 wait:
 	sti
 	pushl	%eax

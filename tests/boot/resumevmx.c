@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resets the processor as CMOS and 40:67 say where it goes on, in VMX operation (or `plain`). */
+/* A reset of the processor that goes on at 40:67, in VMX operation (or `plain`). */
 #include "cmdline.h"
 #include "cpu.h"
 #include "rt.h"
@@ -14,7 +14,8 @@ static volatile uint8_t *low(uintptr_t at)
 int payload_main(void)
 {
 	/* mov $'R',%al; out %al,$0xe9; mov $'\n',%al; out; mov $0,%al; out %al,$0xf4; hlt */
-	static const uint8_t code[] = {0xb0, 'R', 0xe6, 0xe9, 0xb0, '\n', 0xe6, 0xe9, 0xb0, 0, 0xe6, 0xf4, 0xf4};
+	static const uint8_t code[] = {
+		0xb0, 'R', 0xe6, 0xe9, 0xb0, '\n', 0xe6, 0xe9, 0xb0, 0, 0xe6, 0xf4, 0xf4};
 
 	for (unsigned i = 0; i < sizeof(code); i++)
 		low(0x7000)[i] = code[i];

@@ -249,7 +249,8 @@ static void a_protocol_that_is_asked_for_is_the_one_even_if_the_image_has_others
 	assert_null(kernel_parse_as(&arena, &elf, PROTOCOL_ELF, &k));
 	assert_int_equal(kernel_protocol(k.kind), PROTOCOL_ELF);
 	assert_int_equal(k.low, 0x1000000);
-	assert_non_null(strstr(kernel_parse_as(&arena, &elf, PROTOCOL_MB2, &k), "no Multiboot 2"));
+	assert_non_null(
+		strstr(kernel_parse_as(&arena, &elf, PROTOCOL_MB2, &k), "no Multiboot 2"));
 	memcpy(both.data, elf.data, elf.size);
 	bytes_put(&both, elf.size, 4, 0x1badb002);
 	bytes_put(&both, elf.size + 8, 4, 0u - 0x1badb002);
