@@ -197,6 +197,13 @@ bool paging_create(uint64_t *cr3)
 	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) && map_common(*cr3);
 }
 
+/* Who takes free memory may count on zeroes (vm_memory_take). */
+static void free_table(uint64_t table)
+{
+	memset(direct_va((struct hpa){table}), 0, PAGE_SIZE);
+	page_free((struct hpa){table}, PAGE_SIZE);
+}
+
 /* Bounded recursion: a table below has a smaller shift. */
 static void free_tables(uint64_t table, unsigned shift)
 {
@@ -205,7 +212,7 @@ static void free_tables(uint64_t table, unsigned shift)
 	for (unsigned i = 0; shift > PAGE_SHIFT && i < 512; i++)
 		if (entry[i] & PT_P && !(entry[i] & PT_PS))
 			free_tables(entry[i] & PT_ADDRESS, shift - 9);
-	page_free((struct hpa){table}, PAGE_SIZE);
+	free_table(table);
 }
 
 void paging_destroy_beside(uint64_t cr3)
@@ -213,8 +220,8 @@ void paging_destroy_beside(uint64_t cr3)
 	const uint64_t *root = direct_va((struct hpa){cr3});
 
 	if (has_5_levels() && root[511] & PT_P)
-		page_free((struct hpa){root[511] & PT_ADDRESS}, PAGE_SIZE);
-	page_free((struct hpa){cr3}, PAGE_SIZE);
+		free_table(root[511] & PT_ADDRESS);
+	free_table(cr3);
 }
 
 void paging_destroy(uint64_t cr3)
@@ -224,7 +231,7 @@ void paging_destroy(uint64_t cr3)
 	if (has_5_levels()) {
 		if (root[511] & PT_P) /* else paging_create found no memory for it */
 			free_tables(root[511] & PT_ADDRESS, 39);
-		page_free((struct hpa){cr3}, PAGE_SIZE);
+		free_table(cr3);
 	} else {
 		free_tables(cr3, 39);
 	}

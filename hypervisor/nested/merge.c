@@ -113,6 +113,16 @@ static bool write_page(struct nested *n, const struct nvmcs *v, enum vmcs_fid fi
 	return true;
 }
 
+void nested_memory_lost(struct nested *n)
+{
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		n->slot[i].dirty |= GROUP_CTL;
+	/* If it is the one, the VM ends: L2 does not go on with what is there. */
+	if (n->in_l2 && (n->cur->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&
+		!n->cur->no_virtual_apic)
+		(void)write_page(n, n->cur, FID_VIRTUAL_APIC_ADDR);
+}
+
 static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 {
 	v->no_virtual_apic = (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&

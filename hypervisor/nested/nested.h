@@ -346,6 +346,12 @@ void nested_deliver(struct nested *n, const struct nested_event *e);
 bool nested_exception(
 	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 
+/*
+ * Some of L1's memory is wrong, or elsewhere: pages of it that VMCS02s name are looked up anew.
+ * In L2 VMCS02 is current.
+ */
+void nested_memory_lost(struct nested *n);
+
 /* tsc_offset changed: VMCS02s follow. in_02: that of `cur` is current. */
 void nested_tsc_changed(struct nested *n, bool in_02);
 

@@ -466,8 +466,10 @@ void vept_forget(struct nested *n)
 	seam_vm_lock(n);
 	vept_foreign_forget(e);
 	for (unsigned i = 0; i < e->roots; i++)
-		if (e->root[i].eptp12)
+		if (e->root[i].eptp12) {
 			root_empty(n, &e->root[i]);
+			e->table[e->root[i].table].source = NULL; /* the next walk looks */
+		}
 	seam_vm_unlock(n);
 }
 

@@ -40,6 +40,8 @@ static void compare_table(struct nested *n, uint32_t i)
 	uint64_t *kept = e->pages[i].source;
 
 	n->stats.vept_syncs++;
+	if (!now) /* a root that has forgotten what it has */
+		return;
 	for (unsigned w = 0; w < VEPT_ENTRIES; w += 64)
 		for (uint64_t bits = changed_entries(t->present[w / 64], now + w, kept + w);
 			bits; bits &= bits - 1) {

@@ -84,6 +84,15 @@ static inline uint64_t *walk_known(const struct vept *e, struct vept_walk *w, ui
 	return (uint64_t *)(uintptr_t)source;
 }
 
+/* vept_forget: L1's memory may be another since then, or what is there wrong. */
+static __attribute__((noinline)) void find_top(struct nested *n, uint32_t root)
+{
+	struct vept_table *t = &n->vm->vept.table[root];
+
+	if (t->watch)
+		t->source = seam_l1_page(n, (struct gpa_l1){t->watch->gpa});
+}
+
 enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 	uint64_t eptp12, uint64_t gpa, uint32_t controls, struct vept_walk *w)
 {
@@ -99,6 +108,8 @@ enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 		w->entry[ROOT_LEVEL] = EPT_NO_VE;
 		return VEPT_VIOLATION;
 	}
+	if (root && __builtin_expect(!e->table[root->table].source, false))
+		find_top(n, root->table);
 	page = root ? walk_known(e, w, root->table)
 		    : seam_l1_page(n, (struct gpa_l1){eptp12 & EPT_ADDRESS});
 	for (unsigned level = w->known; level >= 1; level--) {

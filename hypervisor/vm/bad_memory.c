@@ -118,14 +118,13 @@ static bool unmap(struct vm *vm)
 	return true;
 }
 
-void bad_memory_leave(struct vcpu *vcpu)
+/* By the first vCPU. */
+static void leave(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	const char *why;
 	bool unmapped;
 
-	if (!has_some(vm, 0, UINT64_MAX))
-		return;
 	begin(vm);
 	vm_log(vm, LOG_ERROR, "'%s' has memory that is wrong: it ends when it uses it",
 		vm->config.name);
@@ -142,6 +141,19 @@ void bad_memory_leave(struct vcpu *vcpu)
 	why = iommu_leave_bad(vm);
 	if (why != NULL)
 		vm_stop(vm, VM_END_ERROR, VEC_MC, why);
+	for (unsigned i = 1; i < vm->config.cpus; i++)
+		vcpu_post(vm->vcpus[i], EVENT_BAD_MEMORY);
+}
+
+void bad_memory_leave(struct vcpu *vcpu)
+{
+	if (vcpu->index == 0) {
+		if (!has_some(vcpu->vm, 0, UINT64_MAX))
+			return;
+		leave(vcpu);
+	}
+	if (vcpu->vm->config.vmx)
+		nested_memory_lost(&vcpu->nested);
 }
 
 /* ---- the end ---- */

@@ -215,7 +215,7 @@ bool ram_unmap_bad(struct vm *vm)
 	bool done = true;
 
 	for (uint32_t i = 0; i < r->count && done; i++)
-		if (ram_state(r, i) == RAM_THERE)
+		if (ram_state(r, i) == RAM_THERE || ram_state(r, i) == RAM_ASKED)
 			done = bad_memory_unmap(vm, ram_gpa(r, i),
 				(struct hpa){r->chunk[i].frame * CHUNK_SIZE}, CHUNK_SIZE);
 	return done;

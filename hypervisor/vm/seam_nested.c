@@ -129,7 +129,10 @@ uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 		ram_holds_table(vm, offset);
 	if (!(vm->ept01.eptp & EPTP_AD) || seam_l1_page(n, a) == NULL)
 		return NULL;
-	vm_watches(vm, a.v);
+	if (vm_watches(vm, a.v)) { /* what devices write unseen is there before the flag */
+		dev_lock(vm->platform);
+		dev_unlock(vm->platform);
+	}
 	leaf = ept_split_to_4k(&vm->ept01, a.v);
 	/* What TLBs know of the page before is unsure: the first question answers "written". */
 	if (leaf != NULL)

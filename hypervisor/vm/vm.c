@@ -264,6 +264,13 @@ static struct hpa kept_at(const struct vm_memory *m)
 	return (struct hpa){m->pool.v + m->pool_size - m->kept_size};
 }
 
+static void tell_lost(const char *name)
+{
+	log_error("'%s': what it kept over restarts is lost: variables of firmware, what was "
+		  "written to disks",
+		name);
+}
+
 /* Out of memory that goes; size 0: nothing is kept, or it is lost. */
 static uint64_t save_kept(const struct vm_memory *m, const char *name, struct hpa *to)
 {
@@ -273,9 +280,7 @@ static uint64_t save_kept(const struct vm_memory *m, const char *name, struct hp
 		return 0;
 	if (bad_memory_in(kept_at(m).v, size) ||
 		!page_alloc(size, PAGE_SIZE, PAGE_ANYWHERE, to)) {
-		log_error("'%s': what it kept over restarts is lost: variables of firmware, "
-			  "what was written to disks",
-			name);
+		tell_lost(name);
 		size = 0;
 	}
 	if (size != 0)
@@ -320,6 +325,8 @@ const char *vm_memory_renew(const struct vm_images *images, unsigned id, struct 
 	}
 	if (taken)
 		return NULL;
+	if (kept != 0)
+		tell_lost(name);
 	*m = (struct vm_memory){.vm = id};
 	return "there is no other memory for it";
 }
@@ -522,7 +529,7 @@ void vm_start(struct vm *vm)
 
 		if (l0_config()->requests) /* one may have come that found no vCPU */
 			vm->vcpus[i]->events |= EVENT_MANAGE;
-		if (bad_memory_any() && i == 0) /* likewise: it had its memory already */
+		if (i == 0) /* likewise: it had its memory already */
 			vm->vcpus[i]->events |= EVENT_BAD_MEMORY;
 		node = sched_add(vm->vcpus[i]);
 

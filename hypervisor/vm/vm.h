@@ -151,12 +151,14 @@ static inline uint64_t *vm_watched_word(struct vm *vm, uint64_t gpa)
 	return &vm->watched[gpa / PAGE_SIZE % VM_WATCHED / 64];
 }
 
-/* From now on a device's write to this page is to be marked (EPT_DIRTY of its leaf). */
-static inline void vm_watches(struct vm *vm, uint64_t gpa)
+/* From now on a device's write to this page is to be marked (EPT_DIRTY of its leaf). True: not
+ * so before; a device that is at work does not know yet. */
+static inline bool vm_watches(struct vm *vm, uint64_t gpa)
 {
+	uint64_t bit = BIT64(gpa / PAGE_SIZE % 64);
+
 	__atomic_store_n(&vm->watches, true, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(
-		vm_watched_word(vm, gpa), BIT64(gpa / PAGE_SIZE % 64), __ATOMIC_SEQ_CST);
+	return !(__atomic_fetch_or(vm_watched_word(vm, gpa), bit, __ATOMIC_SEQ_CST) & bit);
 }
 
 /* False: nobody asks for it. */

@@ -3286,7 +3286,7 @@ test_memory_that_is_wrong_is_taken_out_of_use() {
 	local wrong='error: memory at 0x[0-9a-f]*000 is wrong, and taken out of use' used="'a' stopped: it has used memory that is wrong" of="$PWD/$B/payload"
 	printf 'timeout: 60\nlog: info\nmachine: {kind: bochs}\nvms:\n' | tee "$out.yaml" >"$out.l2.yaml"
 	printf '  - {name: a, memory: 64M, kernel: %s, cpus: 2, cmdline: count=2, vmx: off, restart: on-failure, restart-limit: 1}\n  - {name: b, memory: 64M, kernel: %s, cpus: 2, cmdline: count=2}\n' "$of/clocks.elf" "$of/clocks.elf" >>"$out.yaml"
-	printf '  - {name: a, memory: 64M, kernel: %s}\n  - {name: b, memory: 64M, kernel: %s, cpus: 2, cmdline: count=2}\n' "$of/eptpressure.elf" "$of/clocks.elf" >>"$out.l2.yaml"
+	printf '  - {name: a, memory: 64M, kernel: %s}\n  - {name: b, memory: 64M, kernel: %s, cpus: 2, cmdline: count=2}\n' "$of/bench.elf" "$of/clocks.elf" >>"$out.l2.yaml"
 	expect 1 run "$out.yaml" --l0-option selftest=bad-memory &&
 		shows 'uncorrected, no action needed: memory controller' "$wrong: 1 pages" "'a' has memory that is wrong: it ends when it uses it" "$wrong: 2 pages" "$used" \
 			"'a' ended .vm-error. and is started again" "'a' gets other memory" "'a' ended: asked for by the guest" "'b' ended: asked for by the guest" 'warn: memory that is wrong: 2 pages of 4 KiB were taken out of use, 0 times' &&

@@ -47,6 +47,7 @@ struct fake {
 	 */
 	uint64_t written[FAKE_RAM_SIZE / 4096];
 	void (*refused)(uint64_t gpa); /* lets L1 try again */
+	uint64_t gone; /* a page of RAM that is wrong, not 0: nobody gets it any more */
 	uint64_t base; /* where RAM starts: not 0 while a test looks as the machine does */
 	unsigned char ram[FAKE_RAM_SIZE] __attribute__((aligned(4096)));
 };
@@ -182,6 +183,8 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;
 	a.v &= ~PAGE_MASK; /* as in L0 */
+	if (fake.gone && a.v == fake.gone)
+		return NULL;
 	return fake_is_ram(a.v, PAGE_SIZE) ? fake.ram + a.v : NULL;
 }
 

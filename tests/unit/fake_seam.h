@@ -122,7 +122,7 @@ void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
 	(void)n;
-	if (!fake_is_ram(a.v, 1))
+	if (!fake_is_ram(a.v, 1) || (fake.gone && (a.v & ~PAGE_MASK) == fake.gone))
 		return false;
 	hpa->v = FAKE_HPA_BASE + a.v;
 	if (*page_size > SIZE_2M)

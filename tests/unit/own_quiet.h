@@ -257,6 +257,21 @@ int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool 
 	abort();
 }
 
+void nested_memory_lost(struct nested *n)
+{
+	(void)n;
+}
+
+void dev_lock(struct platform *p)
+{
+	(void)p;
+}
+
+void dev_unlock(struct platform *p)
+{
+	(void)p;
+}
+
 void platform_ram_moves(struct platform *p)
 {
 	(void)p;

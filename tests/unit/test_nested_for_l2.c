@@ -135,6 +135,28 @@ static void a_new_tsc_of_l1_reaches_l2(void **state)
 	assert_int_equal(vmcs02(FID_TSC_OFFSET), 8050);
 }
 
+/* It is where L1 says, and wrong: VMCS02 does not lead there any more at the next entry. */
+static void a_virtual_apic_page_that_is_lost_is_not_used_any_more(void **state)
+{
+	uint64_t hpa;
+
+	(void)state;
+	golden[FID_PROC_CONTROLS] |= PROC_TPR_SHADOW;
+	launch();
+	hpa = vmcs02(FID_VIRTUAL_APIC_ADDR);
+	assert_true(hpa == FAKE_HPA_BASE + golden[FID_VIRTUAL_APIC_ADDR]);
+	set02(FID_VIRTUAL_APIC_ADDR, 0);
+	nested_memory_lost(&n);
+	assert_true(vmcs02(FID_VIRTUAL_APIC_ADDR) == hpa); /* looked up at once */
+	fake.gone = golden[FID_VIRTUAL_APIC_ADDR];
+	nested_memory_lost(&n);
+	nested_deliver(&n, &(struct nested_event){.kind = NESTED_MTF});
+	restore_l1();
+	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
+	assert_true(n.cur->no_virtual_apic);
+	assert_false(vmcs02(FID_PROC_CONTROLS) & PROC_TPR_SHADOW);
+}
+
 /* Linear 0x5000 is L2's 0x5000, by tables at 0x1000 to 0x4000; EPT12 maps these pages below 2
  * MiB. */
 static struct paging_state small_paging(void)
@@ -462,6 +484,7 @@ int main(void)
 		T(a_root_of_l2_is_known_by_its_ept12_and_until_an_invalidation),
 		T(a_root_of_l2_is_known_in_its_mode),
 		T(code_is_found_as_a_walk_finds_it),
+		T(a_virtual_apic_page_that_is_lost_is_not_used_any_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

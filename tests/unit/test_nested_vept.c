@@ -514,6 +514,26 @@ static void memory_is_write_back_where_no_device_passes_by_caches(void **state)
 	vept_forget(&n); /* the model knows nothing of it */
 }
 
+/* A machine check told of the page: whoever asks for it gets nothing, and nobody else reads it. */
+static void after_forgetting_l1s_top_table_is_looked_for_again(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	assert_int_equal(touch(root, 0x5123, EPT_READ), VEPT_FILLED);
+	fake.gone = EPT12_PML4;
+	vept_forget(&n);
+	expect_unmapped(root, 0x5000);
+	assert_int_not_equal(touch(root, 0x5123, EPT_READ), VEPT_FILLED);
+	expect_unmapped(root, 0x5000);
+	model_invept_all(&n);
+	fake.gone = 0;
+	assert_int_equal(touch(root, 0x5123, EPT_READ), VEPT_FILLED);
+	fake_write64(EPT12_PML4, 0);
+	model_invept_all(&n);
+	expect_unmapped(root, 0x5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -549,6 +569,7 @@ int main(void)
 		T(memory_is_write_back_where_no_device_passes_by_caches),
 		T(running_out_of_tables_never_fails),
 		T(nothing_leaks_over_random_use),
+		T(after_forgetting_l1s_top_table_is_looked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ static uint8_t memory[PAGES * PAGE_SIZE];
 static struct {
 	uint64_t unmapped[8]; /* guest-physical */
 	unsigned unmaps, flushes, waits, forgets, moves, leaves, stops, posts[VMS];
+	unsigned lost;  /* vCPUs whose VMCS02s forget pages, as bits */
 	unsigned order; /* of the flush behind the last page */
 	bool pool_is_used_up, has_locked;
 	const char *iommu_why, *why;
@@ -93,6 +94,17 @@ void vept_forget(struct nested *n)
 	assert_ptr_equal(n, &vcpus[0].nested);
 	assert_false(world.has_locked); /* it takes it itself */
 	world.forgets++;
+}
+
+void nested_memory_lost(struct nested *n)
+{
+	assert_true(vm_has_bad_memory(&vm));
+	world.lost |= 1u << (n == &vcpus[1].nested);
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	vcpu->events |= events;
 }
 
 void platform_ram_moves(struct platform *p)
@@ -251,6 +263,11 @@ static void nothing_leads_to_it_any_more(void **state)
 	assert_int_equal(world.moves, 1);
 	assert_int_equal(world.leaves, 1);
 	assert_int_equal(world.stops, 0); /* it goes on */
+	assert_int_equal(world.lost, 1);
+	assert_int_equal(vcpus[1].events, EVENT_BAD_MEMORY);
+	bad_memory_leave(&vcpus[1]);
+	assert_int_equal(world.lost, 3);
+	assert_int_equal(world.unmaps, 3);
 	vm.config.vmx = false;
 	bad_memory_leave(&vcpus[0]);
 	assert_int_equal(world.forgets, 1);

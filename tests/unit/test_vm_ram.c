@@ -518,6 +518,24 @@ static void a_page_of_a_chunk_that_is_wrong_is_found_and_left_out(void **state)
 	assert_int_equal(world.drops, 1);
 }
 
+/* One that was asked to go is mapped until the round begins, and may stay then. */
+static void a_page_that_is_wrong_leaves_a_chunk_that_is_asked_to_go(void **state)
+{
+	(void)state;
+	ram_touch(&vcpus[0], at(5));
+	ram_give(&vm, at(5));
+	assert_int_equal(ram.chunk[5].state, RAM_ASKED);
+	bad_memory_note(CHUNK_SIZE + 0x5000);
+	vm.bad_memory = true;
+	assert_true(ram_has_bad(&vm, 0, UINT64_MAX));
+	assert_true(ram_unmap_bad(&vm));
+	ram_keep(&vm, at(5), 1);
+	all_turn();
+	assert_int_equal(ram.chunk[5].state, RAM_THERE);
+	assert_int_equal(world.ept01[5], 1); /* nobody mapped it anew */
+	assert_int_equal(world.left_out, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +557,8 @@ int main(void)
 		cmocka_unit_test_setup(what_hardware_or_virtual_ept_knows_never_goes, start),
 		cmocka_unit_test_setup(a_pin_keeps_what_was_asked_to_go, start),
 		cmocka_unit_test_setup(what_is_not_there_or_on_its_way_is_given_once, start),
+		cmocka_unit_test_setup(
+			a_page_that_is_wrong_leaves_a_chunk_that_is_asked_to_go, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
