@@ -86,7 +86,7 @@ static void one_that_is_made_in_part_gives_back_what_it_took(void **state)
 		for (unsigned i = 0; i < PAGES; i++) {
 			assert_false(taken[i]);
 			for (unsigned k = 0; k < PAGE_SIZE; k++)
-				assert_int_equal(memory[i][k], 0); /* as who takes it next expects */
+				assert_int_equal(memory[i][k], 0);
 		}
 	}
 	assert_true(whole);

@@ -514,7 +514,7 @@ static void memory_is_write_back_where_no_device_passes_by_caches(void **state)
 	vept_forget(&n); /* the model knows nothing of it */
 }
 
-/* A machine check told of the page: whoever asks for it gets nothing, and nobody else reads it. */
+/* A machine check told of the page: who asks for it gets nothing, nobody else reads it. */
 static void after_forgetting_l1s_top_table_is_looked_for_again(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
