@@ -10,22 +10,7 @@
  * Calls keep all registers but those of their results; with flags as results a handler ends in
  * one of the four ends below, with the caller's IP, CS and FLAGS alone on the stack.
  */
-#define BDA          0x40 /* segment; the offsets below are in it */
-#define COM1_PORT    0x00
-#define EQUIPMENT    0x10
-#define MEMORY_KIB   0x13
-#define KEY_HEAD     0x1a
-#define KEY_TAIL     0x1c
-#define MODE         0x49
-#define COLUMNS      0x4a
-#define CURSOR       0x50 /* column, row */
-#define PAGE         0x62
-#define RESUME       0x67 /* where the processor goes on after a reset: offset, segment */
-#define TICKS        0x6c
-#define MIDNIGHT     0x70
-#define DISK_STATUS  0x74
-#define KEYS_START   0x80
-#define KEYS_END     0x82
+#include "spec/bios.h"
 
 #define DAY_TICKS    0x1800b0
 
@@ -33,9 +18,6 @@
 #define MAP_ENTRY    20
 #define UNSUPPORTED  0x86
 
-#define CMOS_SHUTDOWN 0x0f
-#define RESUME_EOI    0x05
-#define RESUME_AT     0x0a
 
 #define AT(symbol) (symbol - bios_code)
 
@@ -100,13 +82,13 @@ not_zero:
 timer:
 	pushw	%ds
 	pushl	%eax
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	incl	TICKS
-	cmpl	$DAY_TICKS, TICKS
+	incl	BDA_TICKS
+	cmpl	$DAY_TICKS, BDA_TICKS
 	jb	1f
-	movl	$0, TICKS
-	movb	$1, MIDNIGHT
+	movl	$0, BDA_TICKS
+	movb	$1, BDA_MIDNIGHT
 1:	int	$0x1c
 	movb	$0x20, %al
 	outb	%al, $0x20
@@ -143,16 +125,16 @@ cmos:
 /* ---- INT 11H, 12H ---- */
 equipment:
 	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	movw	EQUIPMENT, %ax
+	movw	BDA_EQUIPMENT, %ax
 	popw	%ds
 	iretw
 memory_size:
 	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	movw	MEMORY_KIB, %ax
+	movw	BDA_MEMORY, %ax
 	popw	%ds
 	iretw
 
@@ -168,9 +150,9 @@ disk:
 	movb	$0x07, %ah	/* no parameters of the drive */
 	movb	$0, %dl		/* so many drives */
 2:	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	movb	%ah, DISK_STATUS
+	movb	%ah, BDA_DISK_STATUS
 	popw	%ds
 	jmp	carry
 
@@ -293,7 +275,7 @@ get_configuration:
 
 extended_data:
 	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
 	movw	0x0e, %es
 	popw	%ds
@@ -313,23 +295,23 @@ time:
 
 get_ticks:
 	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	movw	TICKS, %dx
-	movw	TICKS + 2, %cx
+	movw	BDA_TICKS, %dx
+	movw	BDA_TICKS + 2, %cx
 	movb	$0, %al
-	xchgb	%al, MIDNIGHT
+	xchgb	%al, BDA_MIDNIGHT
 	movb	$0, %ah
 	popw	%ds
 	jmp	no_carry
 
 set_ticks:
 	pushw	%ds
-	pushw	$BDA
+	pushw	$BDA_SEGMENT
 	popw	%ds
-	movw	%dx, TICKS
-	movw	%cx, TICKS + 2
-	movb	$0, MIDNIGHT
+	movw	%dx, BDA_TICKS
+	movw	%cx, BDA_TICKS + 2
+	movb	$0, BDA_MIDNIGHT
 	movb	$0, %ah
 	popw	%ds
 	jmp	no_carry
@@ -395,16 +377,16 @@ bios_restart:
 	outb	%al, $0x70
 	movb	$0, %al
 	outb	%al, $0x71
-	cmpb	$RESUME_AT, %ah
+	cmpb	$CMOS_SHUTDOWN_JUMP, %ah
 	je	2f
-	cmpb	$RESUME_EOI, %ah
+	cmpb	$CMOS_SHUTDOWN_RESUME, %ah
 	jne	reset
 	movb	$0x20, %al
 	outb	%al, $0xa0
 	outb	%al, $0x20
-2:	movw	$BDA, %ax
+2:	movw	$BDA_SEGMENT, %ax
 	movw	%ax, %ds
-	ljmpw	*RESUME
+	ljmpw	*BDA_RESUME
 
 reset:
 	movw	$0xcf9, %dx

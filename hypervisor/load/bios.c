@@ -16,17 +16,9 @@
 #define MODEL        0xffffeu
 #define MODEL_AT     0xfcu
 
-#define BDA_COM1       0x400u
-#define BDA_EBDA       0x40eu /* segment */
-#define BDA_EQUIPMENT  0x410u
-#define BDA_MEMORY     0x413u /* KiB */
-#define BDA_KEY_HEAD   0x41au /* of the ring of keys; offsets in segment 40H */
-#define BDA_KEY_TAIL   0x41cu
-#define BDA_KEYS_START 0x480u
-#define BDA_KEYS_END   0x482u
-#define KEYS_START     0x1eu
-#define KEYS_END       0x3eu
-#define EQUIPMENT      0x0202u /* one serial port, an FPU; a display: vga.c */
+#define KEYS_START 0x1eu
+#define KEYS_END   0x3eu
+#define EQUIPMENT  0x0202u /* one serial port, an FPU; a display: vga.c */
 
 #define SIZE_16M           (16u << 20)
 #define EXTENDED_KIB_LIMIT 0xfc00u /* callers of the old function count up to 64 MiB */
@@ -132,13 +124,13 @@ void bios_put(const struct load_target *t)
 	put_restart(t, RESET_VECTOR);
 	put_restart(t, RESUME);
 	(void)ram_write(t, MODEL, &model, sizeof(model));
-	put16(t, BDA_COM1, COM1);
-	put16(t, BDA_EBDA, LOAD_EBDA >> 4);
-	put16(t, BDA_EQUIPMENT, EQUIPMENT);
-	put16(t, BDA_MEMORY, LOAD_LOW_KIB);
-	put16(t, BDA_KEY_HEAD, KEYS_START);
-	put16(t, BDA_KEY_TAIL, KEYS_START);
-	put16(t, BDA_KEYS_START, KEYS_START);
-	put16(t, BDA_KEYS_END, KEYS_END);
+	put16(t, bda_at(BDA_COM1), COM1);
+	put16(t, bda_at(BDA_EBDA), LOAD_EBDA >> 4);
+	put16(t, bda_at(BDA_EQUIPMENT), EQUIPMENT);
+	put16(t, bda_at(BDA_MEMORY), LOAD_LOW_KIB);
+	put16(t, bda_at(BDA_KEY_HEAD), KEYS_START);
+	put16(t, bda_at(BDA_KEY_TAIL), KEYS_START);
+	put16(t, bda_at(BDA_KEYS_START), KEYS_START);
+	put16(t, bda_at(BDA_KEYS_END), KEYS_END);
 	(void)ram_write(t, LOAD_EBDA, &ebda_kib, sizeof(ebda_kib));
 }

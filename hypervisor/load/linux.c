@@ -9,18 +9,10 @@
 #include "spec/addr.h"
 #include "spec/vga.h"
 
-#define XLF_KERNEL_64 0x01u
-#define VERSION       0x020fu
-
-/* Of struct boot_params: the screen. */
-#define BP_VIDEO_MODE   0x006u
-#define BP_VIDEO_COLS   0x007u
-#define BP_VIDEO_EGA    0x00au
-#define BP_VIDEO_LINES  0x00eu
-#define BP_VIDEO_IS_VGA 0x00fu
-#define BP_VIDEO_POINTS 0x010u
-#define EGA_256K        3u /* as INT 10H, AH = 12H says it */
-#define ENTRY64_OFFSET  0x200u
+#define XLF_KERNEL_64  0x01u
+#define VERSION        0x020fu
+#define EGA_256K       3u /* as INT 10H, AH = 12H says it */
+#define ENTRY64_OFFSET 0x200u
 
 bool linux_is_bzimage(const struct load_image *i)
 {

@@ -12,6 +12,12 @@
  * Offsets in struct boot_params, which is the protocol's "zero page"; from BP_HEADER on in the
  * file, too.
  */
+#define BP_VIDEO_MODE   0x006u
+#define BP_VIDEO_COLS   0x007u
+#define BP_VIDEO_EGA    0x00au
+#define BP_VIDEO_LINES  0x00eu
+#define BP_VIDEO_IS_VGA 0x00fu
+#define BP_VIDEO_POINTS 0x010u
 #define BP_ACPI_RSDP    0x070u
 #define BP_E820_COUNT   0x1e8u
 #define BP_HEADER       0x1f1u
