@@ -162,7 +162,10 @@ void chunks_wiped(struct chunks *c, unsigned owner, uint32_t node, uint32_t fram
 	c->promised += a->used < a->reserve;
 }
 
-/* What is promised and not taken stays as it is, and so does what is clean. */
+/*
+ * What is promised and not taken stays as it is, and so does what is clean. The reserve pays as
+ * long as it has something: without a spare L0 could do nothing on the VM's behalf.
+ */
 void chunks_lost(struct chunks *c, unsigned owner)
 {
 	struct chunk_account *a;
@@ -170,7 +173,7 @@ void chunks_lost(struct chunks *c, unsigned owner)
 	if (owner == CHUNK_HOSTS)
 		return;
 	a = &c->account[owner];
-	if (a->lent != 0) {
+	if (a->used == 0) {
 		a->lent--;
 		a->spare--;
 		return;

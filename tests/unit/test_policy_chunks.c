@@ -324,6 +324,26 @@ static void the_books_are_right_after_any_steps(void **state)
 	any_steps(39, 0);
 }
 
+/* It lends to L0 until the VM gives way; who loses of what is lent would have none some day. */
+static void the_reserve_pays_for_what_is_lost_before_the_spare(void **state)
+{
+	(void)state;
+	memset(&c, 0, sizeof(c));
+	for (uint32_t i = 1; i <= 5; i++)
+		assert_true(chunks_add(&c, 0, i, true));
+	assert_true(chunks_open(&c, 0, 3, 2));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_not_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
+	for (unsigned left = 3; left-- > 0;) {
+		chunks_lost(&c, 0);
+		assert_int_equal(c.account[0].reserve, left);
+		assert_int_equal(c.account[0].spare, 2);
+	}
+	chunks_lost(&c, 0);
+	assert_int_equal(c.account[0].spare, 1);
+	assert_int_equal(c.promised, c.clean);
+}
+
 /* To the last chunk: a VM that has nothing left of its reserve waits, and takes nobody's. */
 static void the_books_are_right_while_chunks_are_lost(void **state)
 {
@@ -344,6 +364,7 @@ int main(void)
 		cmocka_unit_test(so_many_chunks_are_known_and_no_more),
 		cmocka_unit_test(chunks_of_a_node_are_given_to_who_wants_them_there),
 		cmocka_unit_test(the_books_are_right_after_any_steps),
+		cmocka_unit_test(the_reserve_pays_for_what_is_lost_before_the_spare),
 		cmocka_unit_test(the_books_are_right_while_chunks_are_lost),
 	};
 
