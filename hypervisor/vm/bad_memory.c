@@ -43,19 +43,24 @@ static bool part_of(const struct mem_slot *s, uint64_t gpa, uint64_t size, struc
 	return true;
 }
 
-static bool has_some(const struct vm *vm, uint64_t gpa, uint64_t size)
+static bool is_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	struct hpa hpa;
 	uint64_t length;
 
 	size = size < UINT64_MAX - gpa ? size : UINT64_MAX - gpa;
 	if (vm->ram != NULL)
-		return ram_has_bad(vm, gpa, size);
+		return ram_is_bad(vm, gpa, size);
 	for (unsigned i = 0; i < vm->slot_count; i++)
 		if (part_of(&vm->slots[i], gpa, size, &hpa, &length) &&
 			bad_memory_in(hpa.v, length))
 			return true;
 	return false;
+}
+
+static bool has_some(const struct vm *vm)
+{
+	return vm->ram != NULL ? ram_has_bad(vm) : is_bad(vm, 0, UINT64_MAX);
 }
 
 /* vm->vcpus is not constant, whoever looks at the VM. */
@@ -67,7 +72,7 @@ static void end(const struct vm *vm)
 
 bool bad_memory_used(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	if (!vm_has_bad_memory(vm) || !has_some(vm, gpa, size))
+	if (!vm_has_bad_memory(vm) || !is_bad(vm, gpa, size))
 		return false;
 	end(vm);
 	return true;
@@ -148,7 +153,7 @@ static void leave(struct vcpu *vcpu)
 void bad_memory_leave(struct vcpu *vcpu)
 {
 	if (vcpu->index == 0) {
-		if (!has_some(vcpu->vm, 0, UINT64_MAX))
+		if (!has_some(vcpu->vm))
 			return;
 		leave(vcpu);
 	}

@@ -188,22 +188,36 @@ static bool map_01(struct vm *vm, uint32_t i)
 
 /* ---- memory that is wrong ---- */
 
-bool ram_has_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
+/* Of a chunk that is there the bytes from `begin` to `end`. */
+static bool is_bad(const struct vm_ram *r, uint32_t i, uint64_t begin, uint64_t end)
+{
+	return r->chunk[i].frame != CHUNK_NONE &&
+	       bad_memory_in(r->chunk[i].frame * CHUNK_SIZE + begin, end - begin);
+}
+
+bool ram_has_bad(const struct vm *vm)
 {
 	const struct vm_ram *r = vm->ram;
-	uint64_t offset;
-	bool all = !vm_ram_offset(vm, gpa, size, &offset);
-	uint32_t from = all ? 0 : first(offset), to = all ? r->count - 1 : 0;
 
-	if (!all)
-		to = first(offset + size - (size != 0));
-	for (uint32_t i = from; i <= to; i++) {
-		uint64_t at = ram_gpa(r, i), begin = gpa > at ? gpa - at : 0;
-		uint64_t end = gpa + size - at < CHUNK_SIZE ? gpa + size - at : CHUNK_SIZE;
+	for (uint32_t i = 0; i < r->count; i++)
+		if (is_bad(r, i, 0, CHUNK_SIZE))
+			return true;
+	return false;
+}
 
-		if (r->chunk[i].frame == CHUNK_NONE || gpa + size <= at || begin >= end)
-			continue;
-		if (bad_memory_in(r->chunk[i].frame * CHUNK_SIZE + begin, end - begin))
+/* What is in no slot, or in several, is no access: who has such a range looks page by page. */
+bool ram_is_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t offset, end;
+
+	if (!vm_ram_offset(vm, gpa, size, &offset))
+		return false;
+	for (end = offset + size; offset < end;
+		offset = (offset / CHUNK_SIZE + 1) * CHUNK_SIZE) {
+		uint64_t of_chunk = offset / CHUNK_SIZE * CHUNK_SIZE;
+		uint64_t rest = end - of_chunk < CHUNK_SIZE ? end - of_chunk : CHUNK_SIZE;
+
+		if (is_bad(vm->ram, first(offset), offset - of_chunk, rest))
 			return true;
 	}
 	return false;

@@ -116,9 +116,10 @@ bool ram_translate(const struct vm *vm, uint64_t offset, struct hpa *hpa);
 void ram_map(struct vm *vm, uint64_t offset);
 /* Hardware has the address: the chunk never goes. */
 void ram_pin(const struct vm *vm, uint64_t offset);
-/* Memory that is wrong (vm/bad_memory.h): has the VM some in [gpa, gpa + size)? Then, with
- * vm_lock: EPT01 maps it no more. False: the pool is too small. */
-bool ram_has_bad(const struct vm *vm, uint64_t gpa, uint64_t size);
+/* Memory that is wrong (vm/bad_memory.h): has the VM some; is some in [gpa, gpa + size)? */
+bool ram_has_bad(const struct vm *vm);
+bool ram_is_bad(const struct vm *vm, uint64_t gpa, uint64_t size);
+/* EPT01 maps it no more. With vm_lock. False: the pool is too small. */
 bool ram_unmap_bad(struct vm *vm);
 /* The page, which is there, holds a table of EPT12: EPT01 maps it. With vm_lock. */
 void ram_holds_table(struct vm *vm, uint64_t offset);

@@ -499,16 +499,19 @@ static void a_page_of_a_chunk_that_is_wrong_is_found_and_left_out(void **state)
 	(void)state;
 	ram_touch(&vcpus[0], at(2));
 	ram_touch(&vcpus[0], at(LOW + 1));
-	assert_false(ram_has_bad(&vm, 0, UINT64_MAX));
+	assert_false(ram_has_bad(&vm));
 	bad_memory_note(2 * CHUNK_SIZE + 0x5000); /* the second frame */
-	assert_true(ram_has_bad(&vm, 0, UINT64_MAX));
-	assert_true(ram_has_bad(&vm, gpa + 0x5000, 1));
-	assert_true(ram_has_bad(&vm, gpa + 0x4fff, 2));
-	assert_true(ram_has_bad(&vm, gpa + 0x5fff, 8));
-	assert_false(ram_has_bad(&vm, gpa + 0x4000, 0x1000));
-	assert_false(ram_has_bad(&vm, gpa + 0x6000, 0x1000));
-	assert_false(ram_has_bad(&vm, at(2) + 0x5000, 0x1000));
-	assert_false(ram_has_bad(&vm, 0, at(3)));
+	assert_true(ram_has_bad(&vm));
+	assert_true(ram_is_bad(&vm, gpa + 0x5000, 1));
+	assert_true(ram_is_bad(&vm, gpa + 0x4fff, 2));
+	assert_true(ram_is_bad(&vm, gpa + 0x5fff, 8));
+	assert_false(ram_is_bad(&vm, gpa + 0x4000, 0x1000));
+	assert_false(ram_is_bad(&vm, gpa + 0x6000, 0x1000));
+	assert_false(ram_is_bad(&vm, at(2) + 0x5000, 0x1000));
+	assert_false(ram_is_bad(&vm, 0, at(3)));
+	assert_true(ram_is_bad(&vm, gpa - 1, CHUNK_SIZE));
+	assert_false(ram_is_bad(&vm, gpa - 1, 0x5001));
+	assert_false(ram_is_bad(&vm, 0xe0000000, 1)); /* a device's */
 	assert_int_equal(world.left_out + world.drops, 0);
 	vm.bad_memory = true;
 	assert_true(ram_unmap_bad(&vm));
@@ -527,7 +530,7 @@ static void a_page_that_is_wrong_leaves_a_chunk_that_is_asked_to_go(void **state
 	assert_int_equal(ram.chunk[5].state, RAM_ASKED);
 	bad_memory_note(CHUNK_SIZE + 0x5000);
 	vm.bad_memory = true;
-	assert_true(ram_has_bad(&vm, 0, UINT64_MAX));
+	assert_true(ram_has_bad(&vm));
 	assert_true(ram_unmap_bad(&vm));
 	ram_keep(&vm, at(5), 1);
 	all_turn();
