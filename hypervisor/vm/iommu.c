@@ -36,7 +36,16 @@ _Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= 
 struct dmar iommu_dmar;
 struct vtd_unit iommu_units[DMAR_UNITS];
 
-struct iommu_tables iommu_tables[PASSED_MAX];
+/*
+ * What functions of a VM reach behind a unit: in the VM's pool, from birth to end. There are as
+ * many as functions at most.
+ */
+static struct vm_tables {
+	struct vtd_tables t;
+	unsigned vm;
+	uint8_t unit;
+	bool used;
+} tables[PASSED_MAX];
 
 static struct spinlock lock = {.rank = LOCK_IOMMU};
 static bool any_on;
@@ -282,14 +291,13 @@ const char *iommu_find(uint16_t bdf, const struct vtd_wish *wish, struct iommu_p
 	return vtd_judge_function(&iommu_dmar, &iommu_units[unit], bdf, wish);
 }
 
-/* The VM's tables behind the unit; NULL: it has none, or none is free to be made. */
-static struct vtd_tables *tables_of(unsigned vm, uint8_t unit, bool make)
+struct vtd_tables *iommu_tables_of(unsigned vm, unsigned unit, bool make)
 {
-	struct iommu_tables *found = NULL;
+	struct vm_tables *found = NULL;
 
 	spin_lock(&lock);
 	for (unsigned i = 0; i < PASSED_MAX; i++) {
-		struct iommu_tables *t = &iommu_tables[i];
+		struct vm_tables *t = &tables[i];
 
 		if (t->used && t->vm == vm && t->unit == unit) {
 			found = t;
@@ -299,7 +307,7 @@ static struct vtd_tables *tables_of(unsigned vm, uint8_t unit, bool make)
 			found = t;
 	}
 	if (found != NULL && !found->used)
-		*found = (struct iommu_tables){.used = true, .vm = vm, .unit = unit};
+		*found = (struct vm_tables){.used = true, .vm = vm, .unit = (uint8_t)unit};
 	spin_unlock(&lock);
 	return found != NULL ? &found->t : NULL;
 }
@@ -311,7 +319,7 @@ const char *iommu_create(struct vm *vm, const struct iommu_place *place)
 
 	if (place->unit == IOMMU_NO_UNIT || place->through)
 		return NULL;
-	t = tables_of(vm->id, place->unit, true);
+	t = iommu_tables_of(vm->id, place->unit, true);
 	if (t == NULL)
 		return "all VMs together have too many";
 	if (t->root != NULL)
@@ -353,7 +361,7 @@ const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned
 	if (place->unit == IOMMU_NO_UNIT)
 		return NULL;
 	if (!place->through)
-		t = tables_of(vm, place->unit, false);
+		t = iommu_tables_of(vm, place->unit, false);
 	if (!place->through && t == NULL)
 		return "the VM has no tables for it";
 	return iommu_attach_tables(place, bdf, t, domain_of(vm));
@@ -390,8 +398,8 @@ void iommu_forget(unsigned vm)
 {
 	spin_lock(&lock);
 	for (unsigned i = 0; i < PASSED_MAX; i++)
-		if (iommu_tables[i].vm == vm)
-			iommu_tables[i].used = false;
+		if (tables[i].vm == vm)
+			tables[i].used = false;
 	spin_unlock(&lock);
 }
 

@@ -8,24 +8,26 @@
 
 #include "cpu/bad_memory.h"
 
-static const char *leave_page(struct iommu_tables *t, uint64_t gpa)
+static const char *leave_page(
+	const struct vm *vm, struct vtd_tables *t, uint8_t unit, uint64_t gpa)
 {
-	struct iommu_place place = {.unit = t->unit};
+	const struct iommu_place place = {.unit = unit};
 	uint64_t at, size;
 
-	if (!vtd_tables_leave(&t->t, gpa, &at, &size))
+	if (!vtd_tables_leave(t, gpa, &at, &size))
 		return "no tables are left by which its devices would not reach memory that is wrong";
-	return iommu_flush(&place, (uint16_t)(IOMMU_DOMAIN_VMS + t->vm), at, size);
+	return iommu_flush(&place, (uint16_t)(IOMMU_DOMAIN_VMS + vm->id), at, size);
 }
 
-static const char *leave_slot(struct iommu_tables *t, const struct mem_slot *s)
+static const char *leave_slot(
+	const struct vm *vm, struct vtd_tables *t, uint8_t unit, const struct mem_slot *s)
 {
 	uint64_t end = s->hpa.v + s->size, page;
 	const char *why = NULL;
 
 	for (uint64_t from = s->hpa.v; why == NULL && bad_memory_next(from, end - from, &page);
 		from = page + PAGE_SIZE)
-		why = leave_page(t, s->gpa + (page - s->hpa.v));
+		why = leave_page(vm, t, unit, s->gpa + (page - s->hpa.v));
 	return why;
 }
 
@@ -33,13 +35,11 @@ const char *iommu_leave_bad(struct vm *vm)
 {
 	const char *why = NULL;
 
-	for (unsigned i = 0; i < PASSED_MAX; i++) {
-		struct iommu_tables *t = &iommu_tables[i];
+	for (unsigned unit = 0; unit < DMAR_UNITS; unit++) {
+		struct vtd_tables *t = iommu_tables_of(vm->id, unit, false);
 
-		if (!t->used || t->vm != vm->id || t->t.root == NULL)
-			continue;
-		for (unsigned k = 0; k < vm->slot_count && why == NULL; k++)
-			why = leave_slot(t, &vm->slots[k]);
+		for (unsigned k = 0; t != NULL && k < vm->slot_count && why == NULL; k++)
+			why = leave_slot(vm, t, (uint8_t)unit, &vm->slots[k]);
 	}
 	return why;
 }

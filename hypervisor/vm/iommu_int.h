@@ -8,21 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vm/passed.h"
 #include "vtd/dmar.h"
 #include "vtd/unit.h"
 
-/*
- * What functions of a VM reach behind a unit: in the VM's pool, from birth to end. There are as
- * many as functions at most.
- */
-struct iommu_tables {
-	struct vtd_tables t;
-	unsigned vm;
-	uint8_t unit;
-	bool used;
-};
-extern struct iommu_tables iommu_tables[PASSED_MAX];
+/* What functions of the VM reach behind the unit: its tables there. NULL: it has none, or none
+ * is free to be made. */
+struct vtd_tables *iommu_tables_of(unsigned vm, unsigned unit, bool make);
 
 /* Of a function, PCI_SBDF, as logs have it: "pci:00:02.0", "pci:0001:00:02.0". Returns @out. */
 #define IOMMU_NAME 24u
