@@ -85,12 +85,13 @@ static inline uint64_t *walk_known(const struct vept *e, struct vept_walk *w, ui
 }
 
 /* vept_forget: L1's memory may be another since then, or what is there wrong. */
-static __attribute__((noinline)) void find_top(struct nested *n, uint32_t root)
+static __attribute__((noinline)) uint64_t *find_top(struct nested *n, uint32_t root)
 {
 	struct vept_table *t = &n->vm->vept.table[root];
+	uint64_t *page = t->watch ? seam_l1_page(n, (struct gpa_l1){t->watch->gpa}) : NULL;
 
-	if (t->watch)
-		t->source = seam_l1_page(n, (struct gpa_l1){t->watch->gpa});
+	t->source = page;
+	return page;
 }
 
 enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
@@ -108,10 +109,10 @@ enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 		w->entry[ROOT_LEVEL] = EPT_NO_VE;
 		return VEPT_VIOLATION;
 	}
-	if (root && __builtin_expect(!e->table[root->table].source, false))
-		find_top(n, root->table);
 	page = root ? walk_known(e, w, root->table)
 		    : seam_l1_page(n, (struct gpa_l1){eptp12 & EPT_ADDRESS});
+	if (__builtin_expect(!page, false) && root)
+		page = find_top(n, w->table);
 	for (unsigned level = w->known; level >= 1; level--) {
 		unsigned slot = slot_of(gpa, level);
 		/* A read of absent memory gives ones. */

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "policy/cpuid.h"
+#include "cpuid_machine.h"
 #include "spec/cpu_features.h"
 #include "spec/regs.h"
 
@@ -28,27 +28,19 @@ static uint64_t features_of(const char *text)
 	return mask;
 }
 
-/* A machine that has each flag; XSAVE components 0 to 7 and 9. */
-static struct cpuid_leaves rich_machine(void)
+/* It has each flag, state of CET, and addresses of 57 bits. */
+static struct cpuid_leaves machine(void)
 {
-	static const struct cpuid_leaf xsave[CPUID_LEAFD] = {{0x2ff, 0xa88, 0xa88, 0},
-		{0xf, 0, 0x1800, 0}, {256, 576, 0, 0}, {64, 960, 0, 0}, {64, 1024, 0, 0},
-		{64, 1088, 0, 0}, {512, 1152, 0, 0}, {1024, 1664, 0, 0}, {128, 0, 1, 0},
-		{8, 2688, 0, 0}};
-	struct cpuid_leaves m;
+	struct cpuid_leaves m = rich_machine();
 
-	memset(&m, 0xff, sizeof(m));
-	m.basic[0].eax = 0x1f;
-	m.ext[0].eax = CPUID_EXT_MAX;
+	m.leafd[1].ecx = 0x1800;
 	m.ext[8].eax = 52 | 57 << 8;
-	memcpy(m.leafd, xsave, sizeof(xsave));
-	memset(m.leaf4, 0, sizeof(m.leaf4));
 	return m;
 }
 
 static void build(struct cpuid_table *t, uint64_t features)
 {
-	const struct cpuid_leaves m = rich_machine();
+	const struct cpuid_leaves m = machine();
 	const struct cpuid_config c = {.package = 1,
 		.tsc_khz = 50000,
 		.rdtscp = true,
@@ -170,7 +162,7 @@ static void without_avx_there_is_none_of_its_children_nor_its_state(void **state
 
 static void what_is_switched_does_not_depend_on_what_a_vm_sees(void **state)
 {
-	struct cpuid_leaves m = rich_machine();
+	struct cpuid_leaves m = machine();
 
 	(void)state;
 	assert_int_equal(cpuid_policy_xcr0(&m), 0x2e7);
