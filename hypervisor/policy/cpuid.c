@@ -292,13 +292,12 @@ uint64_t cpuid_policy_xcr0(const struct cpuid_leaves *machine)
 
 static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machine)
 {
-	struct cpuid_leaf m = machine->leafd[0];
 	struct cpuid_leaf *d = t->l.leafd;
 
-	t->xcr0_mask = 1;
+	t->xcr0_mask = XCR0_X87;
 	if (!cpuid_policy_has(t, CPUID_XSAVE))
 		return;
-	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & CPUID_XCR0_OFFERED & seen_xcr0(t);
+	t->xcr0_mask = cpuid_policy_xcr0(machine) & seen_xcr0(t);
 	d[0].eax = (uint32_t)t->xcr0_mask;
 	d[0].ecx = XSAVE_LEGACY;
 	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {

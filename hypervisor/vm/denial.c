@@ -180,8 +180,8 @@ void denial_enter_cpu(const struct vcpu *vcpu)
 /*
  * Before the instruction, or in the midst of a delivery. It is begun again with the bit clear,
  * which is set again behind the next exit; and that comes soon: what is paid for is a window of
- * some locks. Steps by the monitor trap flag
- * would need the guest's level to be told apart, and are L1's for its L2.
+ * some locks. Steps by the monitor trap flag would need the guest's level to be told apart, and
+ * are L1's for its L2.
  */
 void handle_split_lock(struct vcpu *vcpu)
 {
