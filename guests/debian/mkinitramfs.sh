@@ -454,15 +454,16 @@ work_programs() {
 	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11
 	measured "$here/../../bench/workloads"
 	for m in /bin/{cat,cp,dash,dd,false,grep,gzip,mkdir,true} /usr/bin/{head,openssl,printf,python3.11,redis-benchmark,redis-server,sort,sqlite3,stress-ng,tail,test,tr,wc,xz} \
-		/bin/tar /usr/bin/x86_64-linux-gnu-{as,gcc-12} /$gcc/cc1; do
+		/bin/tar /usr/bin/{make,x86_64-linux-gnu-{ar,as,ld.bfd,gcc-12}} /$gcc/cc1; do
 		program "$m" "$root"
 	done
 	program /usr/lib/jre/bin/java "$root"
 	program /usr/lib/jre/lib/server/libjvm.so "$root"
 	cp -r "$root/usr/lib/jre" "$stage/usr/lib/"
 	ln -s ../lib/jre/bin/java "$stage/usr/bin/java"
-	mv "$stage/usr/bin/x86_64-linux-gnu-as" "$stage/usr/bin/as"
-	mv "$stage/usr/bin/x86_64-linux-gnu-gcc-12" "$stage/usr/bin/gcc-12"
+	for m in ar as ld.bfd gcc-12; do
+		mv "$stage/usr/bin/x86_64-linux-gnu-$m" "$stage/usr/bin/${m%.bfd}"
+	done
 	cp -r "$root/$gcc/include" "$stage/$gcc/"
 	mkdir -p "$stage/usr/include" "$stage/$python"
 	cp -r "$root"/usr/include/{*.h,asm-generic,linux,x86_64-linux-gnu} "$stage/usr/include/"
