@@ -148,17 +148,30 @@ static void watched(struct nested *n, uint64_t linear, uint32_t len, bool write)
 		seam_operand(n, linear, len, write);
 }
 
-bool insn_mem_read(
-	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len)
+static __attribute__((noinline)) bool read_by_walk(struct nested *n, const struct l1_mode *m,
+	uint64_t linear, void *dst, uint32_t len, bool keep)
 {
 	struct paging_state s = operand_paging(n, m);
 	struct paging_fault fault;
+
+	if (!paging_read(n, &s, linear, dst, len, &fault))
+		return page_fault(n, &fault);
+	if (keep)
+		operand_keep(n, &s, linear);
+	return true;
+}
+
+bool insn_mem_read(
+	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len)
+{
+	bool usual = m->long64 && !n->in_l2 && len % sizeof(uint64_t) == 0;
 	uint64_t linear;
 
 	if (!operand_address(n, m, info, len, false, &linear))
 		return false;
-	if (!paging_read(n, &s, linear, dst, len, &fault))
-		return page_fault(n, &fault);
+	if (!(usual && operand_read(n, linear, dst, len)) &&
+		!read_by_walk(n, m, linear, dst, len, usual))
+		return false;
 	watched(n, linear, len, false);
 	return true;
 }

@@ -7,8 +7,11 @@
 /* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
 static uint32_t region_revision(struct nested *n, uint64_t gpa)
 {
+	const uint32_t *page = seam_l1_page(n, (struct gpa_l1){gpa});
 	uint32_t revision;
 
+	if (page)
+		return __atomic_load_n(page, __ATOMIC_RELAXED);
 	if (seam_l1_read(n, (struct gpa_l1){gpa}, &revision, sizeof(revision)))
 		return UINT32_MAX;
 	return revision;

@@ -65,6 +65,7 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 	n->scratch.count = 0;
 	vept_root_leave(n);
 	paging_forget_code(n);
+	operand_forget(n);
 }
 
 int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "nested/caps.h"
+#include "nested/operand.h"
 #include "nested/paging.h"
 #include "nested/vept.h"
 #include "spec/addr.h"
@@ -230,6 +231,7 @@ struct nested {
 	bool view_opens;               /* fills make this page executable: */
 	struct gpa_l2 view_code;
 	struct paging_code code;
+	struct operand_page operand[OPERAND_PAGES]; /* of L1 */
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];
 };

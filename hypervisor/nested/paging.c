@@ -250,10 +250,11 @@ static inline bool usual_mode(const struct paging_state *s)
 /*
  * The usual case without book-keeping: a supervisor's data access through 4 or 5 levels of
  * tables whose entries are present, accessed (and dirty, writable for a write) and have no odd
- * bits. False says nothing but that the full walk has to decide.
+ * bits. False says nothing but that the full walk has to decide. note: NULL, or what was read.
  */
-static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
-	uint32_t access, struct gpa_l1 *out)
+static inline __attribute__((always_inline)) bool walk_noted(struct nested *n,
+	const struct paging_state *s, uint64_t linear, uint32_t access, struct gpa_l1 *out,
+	struct paging_note *note)
 {
 	uint64_t odd =
 		((1ull << 52) - (1ull << s->maxphyaddr)) | (s->efer & EFER_NXE ? 0 : PT_XD);
@@ -267,6 +268,10 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 		if (!page)
 			return false;
 		e = __atomic_load_n(&page[linear >> shift & 0x1ff], __ATOMIC_RELAXED);
+		if (note) {
+			note->at[note->count] = &page[linear >> shift & 0x1ff];
+			note->value[note->count++] = e;
+		}
 		user &= e;
 		if ((e & (want | odd)) != want)
 			return false;
@@ -286,6 +291,19 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 		return false;
 	out->v = (e & PT_ADDRESS & ~(size - 1)) | (linear & (size - 1));
 	return true;
+}
+
+static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *out)
+{
+	return walk_noted(n, s, linear, access, out, NULL);
+}
+
+bool paging_walk_noted(struct nested *n, const struct paging_state *s, uint64_t linear,
+	struct gpa_l1 *out, struct paging_note *note)
+{
+	note->count = 0;
+	return usual_mode(s) && walk_noted(n, s, linear, PAGING_READ, out, note);
 }
 
 /* The walk may end in a fault: of L2's EPT, or a page fault with this reason. */
@@ -558,12 +576,6 @@ bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t l
 	return true;
 }
 
-/* Absent memory swallows it. */
-static void write_l1(struct nested *n, struct gpa_l1 at, const void *src, uint32_t len)
-{
-	(void)nested_l1_write(n, at, src, len);
-}
-
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
 	const void *src, uint32_t len, struct paging_fault *fault)
 {
@@ -574,7 +586,7 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
 		if (p.len[i] != 0)
-			write_l1(n, p.at[i], from, p.len[i]);
+			(void)nested_l1_write(n, p.at[i], from, p.len[i]); /* or it is lost */
 	return true;
 }
 

@@ -56,6 +56,13 @@ struct paging_fault {
 	uint64_t qualification;
 };
 
+/* What a walk of L1's tables read, and where: host addresses of its entries. */
+struct paging_note {
+	unsigned count;
+	const uint64_t *at[PAGING_LEVELS];
+	uint64_t value[PAGING_LEVELS];
+};
+
 /*
  * Where a page of L2's code was found, so that the instructions there that L0 completes need
  * no walk each. The paging structures are looked at anew each time: entries that read as they
@@ -116,6 +123,13 @@ bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear
 /* The same for a data access, and through EPT12: the address found is L1's. */
 bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault);
+
+/*
+ * A supervisor's read with 4-level or 5-level paging of L1, with no look at rights of users:
+ * false says nothing but that paging_walk has to decide. *note: the entries that led there.
+ */
+bool paging_walk_noted(struct nested *n, const struct paging_state *s, uint64_t linear,
+	struct gpa_l1 *out, struct paging_note *note);
 
 /*
  * Data accesses of up to a page, which may cross into the next page: both are translated before

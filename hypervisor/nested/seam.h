@@ -47,6 +47,8 @@ int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t l
 
 /* The host address of the whole page of L1's RAM that `a` is in, or NULL. */
 void *seam_l1_page(struct nested *n, struct gpa_l1 a);
+/* Are addresses that it has given still right, and will be while L1 does not run? */
+bool seam_l1_stays(struct nested *n);
 /*
  * The host-physical address behind it and how much is contiguous and aligned alike around it
  * (PAGE_SIZE, SIZE_2M or SIZE_1G), at most what *page_size says before. False when it is not

@@ -34,6 +34,12 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 	return vm_gpa_to_va(vcpu_of(n)->vm, a.v & ~PAGE_MASK, PAGE_SIZE);
 }
 
+/* RAM of slots that L0 looks at first lies where it did when the VM began. */
+bool seam_l1_stays(struct nested *n)
+{
+	return __atomic_load_n(&vcpu_of(n)->vm->fixed_count, __ATOMIC_RELAXED) != 0;
+}
+
 /* The largest page that lies in the slot like its host memory; at most `want`. */
 static uint64_t page_size_at(const struct mem_slot *s, uint64_t gpa, uint64_t want)
 {

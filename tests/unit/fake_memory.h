@@ -188,4 +188,10 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 	return fake_is_ram(a.v, PAGE_SIZE) ? fake.ram + a.v : NULL;
 }
 
+bool seam_l1_stays(struct nested *n)
+{
+	(void)n;
+	return !fake.gone;
+}
+
 #endif

@@ -256,6 +256,112 @@ static void operands_meet_breakpoints_where_any_is_enabled(void **state)
 	assert_true(fake_last("seam_operand")->b == 8 << 1);
 }
 
+/* An operand at linear 0x40000008, read twice: the second time the page is known. */
+static void known_operand(uint64_t found)
+{
+	map_two_pages(0x61000 | 0x63, 0x61000 | 0x63); /* pages of the supervisor */
+	fake_write64(0x61008, WORLD_VMCS_N(1));
+	fake_write64(0x62008, WORLD_VMCS_N(2));
+	world_operand(0x40000008);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	expect_current(WORLD_VMCS_N(1));
+	fake_write64(0x61008, found);
+	world_operand(0x40000008);
+}
+
+static void expect_second_vmcs(void)
+{
+	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	expect_current(WORLD_VMCS_N(2));
+}
+
+static void a_known_operand_is_read_anew_and_without_a_walk(void **state)
+{
+	unsigned reads;
+
+	(void)state;
+	known_operand(WORLD_VMCS_N(1));
+	reads = fake.reads;
+	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	assert_int_equal(fake.reads, reads);
+	fake_write64(0x61008, WORLD_VMCS_N(2));
+	expect_second_vmcs();
+}
+
+/* Whatever level's entry L1 changes, and without an INVLPG. */
+static void a_known_operand_goes_where_the_tables_lead_now(void **state)
+{
+	(void)state;
+	known_operand(WORLD_VMCS_N(1));
+	fake_write64(0x24000, 0x62000 | 0x63);
+	expect_second_vmcs();
+	known_operand(WORLD_VMCS_N(1)); /* another page table, */
+	fake_write64(0x25000, 0x62000 | 0x63);
+	fake_write64(0x23000, 0x25000 | 0x63);
+	expect_second_vmcs();
+	known_operand(WORLD_VMCS_N(1)); /* page directory, */
+	fake_write64(0x26000, 0x25000 | 0x63);
+	fake_write64(WORLD_PDPT + 8, 0x26000 | 0x63);
+	expect_second_vmcs();
+	known_operand(WORLD_VMCS_N(1)); /* PDPT, */
+	fake_write64(0x27000, 0x87);
+	fake_write64(0x27008, 0x26000 | 0x63);
+	fake_write64(WORLD_PML4, 0x27000 | 0x63);
+	expect_second_vmcs();
+	fake_write64(WORLD_PML4, WORLD_PDPT | 7);
+	known_operand(WORLD_VMCS_N(1)); /* and PML4 */
+	fake_write64(0x28000, 0x27000 | 0x63);
+	fake_hw.vmcs01[FID_GUEST_CR3] = 0x28000;
+	expect_second_vmcs();
+	fake_hw.vmcs01[FID_GUEST_CR3] = WORLD_PML4;
+	known_operand(WORLD_VMCS_N(1)); /* nowhere */
+	fake_write64(0x24000, 0);
+	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x40000008, 0);
+}
+
+/* Each at a known page, which the registers no longer allow. */
+static void a_known_operand_goes_by_the_registers_as_they_are(void **state)
+{
+	uint64_t *f = fake_hw.vmcs01;
+
+	(void)state;
+	map_two_pages(0x61000 | 0x67, 0); /* a page of users */
+	fake_write64(0x61008, WORLD_VMCS_N(1));
+	world_operand(0x40000008);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	f[FID_GUEST_CR4] |= CR4_SMAP;
+	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x40000008, 1);
+	f[FID_GUEST_CR4] &= ~CR4_SMAP;
+	fake_write64(0x24000, 0x61000 | 0x63 | PT_XD);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	f[FID_GUEST_EFER] &= ~(uint64_t)EFER_NXE; /* the bit is reserved now */
+	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x40000008, 9);
+}
+
+/* It may have gone: L0 asks for a page before each access. */
+static void a_known_operand_in_ram_that_does_not_stay_is_walked_to(void **state)
+{
+	(void)state;
+	known_operand(WORLD_VMCS_N(1));
+	fake.gone = 0x24000; /* what is no RAM reads as ones */
+	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x40000008, 9);
+}
+
+static void a_known_page_ends_where_it_ends(void **state)
+{
+	(void)state;
+	known_operand(WORLD_VMCS_N(1));
+	fake_write64(0x24008, 0x70000 | 0x63);
+	fake_write32(0x61ffc, (uint32_t)WORLD_VMCS_N(2));
+	fake_write32(0x62000, UINT32_MAX);
+	fake_write32(0x70000, 0);
+	world_operand(0x40000ffc);
+	expect_second_vmcs();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +380,11 @@ int main(void)
 		R(with_pae_paging_operands_go_by_the_pdpte_registers),
 		C(operands_where_l1_has_no_ram_read_as_ones),
 		C(operands_meet_breakpoints_where_any_is_enabled),
+		R(a_known_operand_is_read_anew_and_without_a_walk),
+		R(a_known_operand_goes_where_the_tables_lead_now),
+		R(a_known_operand_goes_by_the_registers_as_they_are),
+		R(a_known_operand_in_ram_that_does_not_stay_is_walked_to),
+		R(a_known_page_ends_where_it_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
