@@ -11,11 +11,10 @@
 #include "rt.h"
 #include "smp.h"
 
-#define GUEST_TRIES   1000u
-#define GUEST_WARM    9000u   /* exits after which who learns from them has done so */
-#define GUEST_LONGEST 0x40000 /* more is as much */
-#define GUEST_PORT    0x70    /* CMOS' index: nothing waits for it, and every PC has it */
-#define GUEST_INDEX   0x0d
+#define GUEST_TRIES 1000u
+#define GUEST_WARM  9000u /* exits after which who learns from them has done so */
+#define GUEST_PORT  0x70  /* CMOS' index: nothing waits for it, and every PC has it */
+#define GUEST_INDEX 0x0d
 
 static inline void guest_cpuid(void)
 {
@@ -36,26 +35,40 @@ static inline void guest_nothing(void)
 {
 }
 
+/* The least of the values that half of all do not exceed. */
+static inline uint64_t guest_half(const uint64_t *values, unsigned count)
+{
+	uint64_t half = 0;
+
+	for (int bit = 63; bit >= 0; bit--) {
+		uint64_t most = half | ((1ull << bit) - 1);
+		unsigned below = 0;
+
+		for (unsigned i = 0; i < count; i++)
+			below += values[i] <= most;
+		if (below < (count + 1) / 2)
+			half |= 1ull << bit;
+	}
+	return half;
+}
+
 /*
  * Ticks of op that half of the tries do not exceed: hypervisors stop a guest's clock now and
- * then, so that the least may be too little.
+ * then, so that the least may be too little. At most GUEST_TRIES.
  */
 static inline uint64_t guest_ticks(void (*op)(void), unsigned tries)
 {
-	static uint16_t seen[GUEST_LONGEST];
-	unsigned below = 0, ticks = 0;
+	static uint64_t took[GUEST_TRIES];
 
-	memset(seen, 0, sizeof(seen));
+	if (tries > GUEST_TRIES)
+		tries = GUEST_TRIES;
 	for (unsigned i = 0; i < tries; i++) {
 		uint64_t t = rdtsc_exact();
 
 		op();
-		t = rdtsc_exact() - t;
-		seen[t < GUEST_LONGEST ? t : GUEST_LONGEST - 1]++;
+		took[i] = rdtsc_exact() - t;
 	}
-	while ((below += seen[ticks]) < (tries + 1) / 2)
-		ticks++;
-	return ticks;
+	return guest_half(took, tries);
 }
 
 /* `name value` for each operation. */

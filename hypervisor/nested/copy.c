@@ -157,6 +157,7 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v)
 {
 	FIELDS_IN_HARDWARE(n);
 
+	v->in_region = false;
 	seam_use_shadow(n, v);
 #define F(name, enc, exists, group, flags)               \
 	{                                                \
@@ -165,6 +166,24 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v)
 			seam_vmread_to(fid, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
+}
+
+unsigned copy_written_from_shadow(struct nested *n, struct nvmcs *v, uint8_t *changed)
+{
+	unsigned count = 0;
+
+	seam_use_shadow(n, v);
+	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
+		for (uint64_t left = v->written[w]; left != 0; left &= left - 1) {
+			unsigned fid = w * 64 + (unsigned)__builtin_ctzll(left);
+			uint64_t value = seam_vmread((enum vmcs_fid)fid);
+
+			if (value == v->f[fid])
+				continue;
+			v->f[fid] = value;
+			changed[count++] = (uint8_t)fid;
+		}
+	return count;
 }
 
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)

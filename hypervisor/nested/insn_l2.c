@@ -57,15 +57,17 @@ void insn_l2_merge_bitmaps(struct nested *n, const struct nvmcs *v)
 	const struct nested_field_word *end = w + n->vm->field_word_count;
 	const uint64_t *read = seam_l1_page(n, (struct gpa_l1){v->f[FID_VMREAD_BITMAP]});
 	const uint64_t *write = seam_l1_page(n, (struct gpa_l1){v->f[FID_VMWRITE_BITMAP]});
+	const uint64_t *linked = n->vm->shadowing && v->link ? n->own[v->link->hw].write : NULL;
 	uint64_t *read02 = n->vmread_bitmap02, *write02 = n->vmwrite_bitmap02;
 
-	for (; read && write && w != end; w++) {
+	for (; read && write && linked && w != end; w++) {
 		read02[w->word] = read[w->word] | w->keep_read;
-		write02[w->word] = write[w->word] | w->keep_write;
+		write02[w->word] = write[w->word] | w->keep_write | linked[w->word];
 	}
-	for (; w != end; w++) { /* one that is no RAM reads as ones */
+	/* One that is no RAM reads as ones; without a link it is as if all were. */
+	for (; w != end; w++) {
 		read02[w->word] = read ? read[w->word] | w->keep_read : UINT64_MAX;
-		write02[w->word] = write ? write[w->word] | w->keep_write : UINT64_MAX;
+		write02[w->word] = UINT64_MAX;
 	}
 }
 

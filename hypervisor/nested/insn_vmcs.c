@@ -182,6 +182,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	if (value == v->f[fid] && !field_elsewhere(v, fid))
 		return;
 	v->f[fid] = value;
+	v->in_region = false;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
 	if (v->rare_in_02 && row->group == GROUP_RARE) {
 		field_store_02(n, v, fid);
@@ -276,5 +277,10 @@ int insn_vmread_link(struct nested *n, const struct l1_mode *m)
 
 int insn_vmwrite_link(struct nested *n, const struct l1_mode *m)
 {
-	return vmwrite_of(n, m, n->cur->link);
+	struct nvmcs *v = n->cur->link;
+	int outcome = vmwrite_of(n, m, v);
+
+	if (outcome == INSN_SUCCEED && n->vm->shadowing)
+		learn_shadow_write(n, v);
+	return outcome;
 }

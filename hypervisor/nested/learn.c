@@ -86,7 +86,7 @@ const struct nested_bitmaps *learn_bitmaps(const struct nested *n, const struct 
 	if (!v)
 		return &n->vm->usual;
 	if (v->is_shadow)
-		return &n->vm->all;
+		return &n->own[v->hw];
 	return v->learned ? &n->own[v->hw] : &n->vm->usual;
 }
 
@@ -177,7 +177,12 @@ __attribute__((noinline)) static void touch(
 {
 	struct nested_habit *h = &v->habit;
 
-	if (v->is_shadow || not_to_learn(n, fid, write))
+	if (v->is_shadow) {
+		if (write)
+			learn_shadow_write(n, v);
+		return;
+	}
+	if (not_to_learn(n, fid, write))
 		return;
 	if (h->round != h->turn)
 		next_round(h);
@@ -217,6 +222,36 @@ void learn_forget(struct nested *n, struct nvmcs *v)
 	v->learned = false;
 	if (n->bitmaps == own)
 		learn_use_bitmaps(n, &n->vm->usual);
+}
+
+/* ---- VMCSs that L1 uses as shadows ---- */
+
+void learn_shadow(struct nested *n, struct nvmcs *v)
+{
+	const struct nested_bitmaps *own = &n->own[v->hw];
+
+	if (v->learned)
+		learn_forget(n, v);
+	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++) {
+		own->read[w] = n->vm->all.read[w];
+		own->write[w] = UINT64_MAX;
+	}
+	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
+		v->written[w] = 0;
+	v->habit.ready = false; /* what it was filled with is gone */
+	v->serves_writes = true;
+}
+
+void learn_shadow_write(struct nested *n, struct nvmcs *v)
+{
+	const uint32_t fid = n->touched;
+	const uint32_t encoding = vmcs_fields[fid].encoding;
+
+	if (!field_in_hardware(n, (enum vmcs_fid)fid) ||
+		n->vm->all.write[encoding / 64] & BIT64(encoding % 64))
+		return;
+	v->written[fid / 64] |= BIT64(fid % 64);
+	intercept(n->own[v->hw].write, (enum vmcs_fid)fid, false);
 }
 
 /* ---- copies ---- */

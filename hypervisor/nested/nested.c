@@ -51,7 +51,8 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 	}
 	n->x2apic_open = false;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
-		n->slot[i].gpa = NVMCS_FREE;
+		n->slot[i].gpa = n->slot[i].kept = NVMCS_FREE;
+		n->slot[i].serves_writes = false;
 		n->slot[i].hw = i;
 		n->slot[i].root = NULL;
 		n->slot[i].learned = false;

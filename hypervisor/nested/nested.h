@@ -59,14 +59,20 @@ struct nested_habit {
 
 /* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
 struct nvmcs {
-	uint64_t f[FID_COUNT]; /* the fields; see rare_in_02 for the exception */
-	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
-	uint64_t last_use;     /* for eviction */
+	uint64_t head;         /* launched, where it is written to the region with ... */
+	uint64_t f[FID_COUNT]; /* ... the fields; see rare_in_02 for the exception */
+	uint64_t stamp;    /* what the region got behind them when they were written there */
+	uint64_t gpa;      /* region in L1's memory, NVMCS_FREE when the slot is unused */
+	uint64_t kept;     /* unused: f is still of this region, if that has the stamp */
+	uint64_t last_use; /* for eviction */
 	bool launched;
 	bool just_loaded;   /* no VMCS02 links to it yet */
 	bool is_shadow;     /* L1 set the shadow-VMCS indicator */
 	bool all_in_shadow; /* ... and hardware serves it: its shadow VMCS has all fields */
-	bool rare_in_02;    /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	bool serves_writes; /* own bitmaps of the slot are those of such a VMCS: */
+	bool in_region; /* of such a VMCS: the region is as f, only hardware may have written */
+	bool as_before; /* the slot, its shadow VMCS too, has what it had before a VMCLEAR */
+	bool rare_in_02; /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
 	/*
 	 * What seldom makes entries and exits do more is looked at together: while VMCS02 is
 	 * current, by these masks ...
@@ -117,6 +123,8 @@ struct nvmcs {
 	uint32_t hw; /* index of the hardware VMCSs, for the seam */
 	uint64_t before_list[NESTED_LIST_FIELDS]; /* at the last entry with such a list */
 	struct nested_habit habit;                /* of the slot: it outlives the VMCS12 */
+	uint64_t written[NESTED_FIELD_SET]; /* with serves_writes: fields that hardware lets L1
+					     * and L2 write; likewise */
 };
 
 /* What L0 requires while L2 runs, constant for a VM. */

@@ -160,6 +160,11 @@ void copy_exit_to_shadow(struct nested *n, const struct nvmcs *v);
  * copy. */
 void copy_all_to_shadow(struct nested *n, const struct nvmcs *v);
 void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
+/*
+ * The same where f is as the hardware one but for v->written; how many fields it has changed,
+ * of which `changed` gets the fids (at most FID_COUNT).
+ */
+unsigned copy_written_from_shadow(struct nested *n, struct nvmcs *v, uint8_t *changed);
 /* One field; VMCS01 is current afterwards. */
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
@@ -244,6 +249,14 @@ void learn_use_bitmaps(struct nested *n, const struct nested_bitmaps *b);
  * VMCS01 is current before and after.
  */
 __attribute__((noinline)) void learn_touch(struct nested *n, bool write);
+/*
+ * The slot gets a VMCS that L1 uses as a shadow: hardware serves all reads, and writes of the
+ * fields that L1, or L2 while the VMCS is linked, has written by an exit since. So much is
+ * known to differ from f, and has to be fetched when the VMCS is flushed. VMCS01 is current.
+ */
+__attribute__((noinline)) void learn_shadow(struct nested *n, struct nvmcs *v);
+/* Such a write of n->touched has succeeded. */
+__attribute__((noinline)) void learn_shadow_write(struct nested *n, struct nvmcs *v);
 /* Closes all of the slot's fields. VMCS01 is current; v->f has what L1 wrote. */
 void learn_forget(struct nested *n, struct nvmcs *v);
 

@@ -9,17 +9,29 @@
 
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
-/* A VMCS12 region. Software sees only the first two words (SDM 24.2 "Format of the VMCS
- * Region"). */
+/*
+ * A VMCS12 region. Software knows the first two words alone (SDM 24.2 "Format of the VMCS
+ * Region"): the rest it may replace as a whole, but not change (24.11.1).
+ */
 struct vmcs12_region {
 	uint32_t revision;
 	uint32_t abort_indicator;
 	uint32_t launched;
 	uint32_t reserved;
 	uint64_t f[FID_COUNT];
+	uint64_t stamp; /* another one each time that the fields are written */
 };
 
 _Static_assert(sizeof(struct vmcs12_region) <= PAGE_SIZE, "a VMCS12 fits its region");
+
+/* What a slot and a region have alike, from `head` or `launched` to the stamp. */
+#define DATA_SIZE ((uint32_t)(sizeof(uint64_t[FID_COUNT + 2])))
+
+#define BEHIND_DATA(type, first) \
+	(offsetof(struct type, first) + DATA_SIZE - offsetof(struct type, stamp))
+_Static_assert(BEHIND_DATA(nvmcs, head) == sizeof(uint64_t) &&
+		       BEHIND_DATA(vmcs12_region, launched) == sizeof(uint64_t),
+	"the fields lie between them");
 
 struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa)
 {
@@ -51,28 +63,69 @@ uint32_t nvmcs_from_shadow(struct nested *n, struct nvmcs *v)
  * Virtual-Machine Control Structures"): no other vCPU can have seen them before the
  * instruction is complete. Absent memory swallows the write, as on hardware.
  */
-static void write_region(struct nested *n, struct gpa_l1 at, const void *src, uint32_t size)
+static bool write_region(struct nested *n, struct gpa_l1 at, const void *src, uint32_t size)
 {
-	(void)seam_l1_write(n, at, src, size);
+	bool there = seam_l1_write(n, at, src, size) == 0;
+
 	vept_written(n, at, size);
+	return there;
+}
+
+/* No other vCPU of the VM makes the same one, nor this vCPU again. */
+static uint64_t new_stamp(struct nested *n)
+{
+	return (uint64_t)(n->vcpu + 1) << 48 | ++n->use_counter;
+}
+
+/*
+ * Of a VMCS that L1 uses as a shadow, where an L1 that nests reads or writes a field or two
+ * between VMPTRLD and VMCLEAR: what has changed since it became active. False: the region has
+ * to be written as a whole.
+ */
+static bool flush_shadow(struct nested *n, struct nvmcs *v)
+{
+	uint8_t changed[FID_COUNT];
+	unsigned count = copy_written_from_shadow(n, v, changed);
+	struct vmcs12_region *r;
+
+	seam_use_vmcs01(n);
+	r = v->in_region ? seam_l1_page(n, (struct gpa_l1){v->gpa}) : NULL;
+	if (!r)
+		return false;
+	r->launched = v->launched;
+	if (count != 0)
+		r->stamp = v->stamp = new_stamp(n);
+	while (count-- != 0)
+		r->f[changed[count]] = v->f[changed[count]];
+	vept_written(n, (struct gpa_l1){v->gpa}, sizeof(*r));
+	return true;
+}
+
+static void flush_all(struct nested *n, struct nvmcs *v)
+{
+	struct gpa_l1 at = {v->gpa + offsetof(struct vmcs12_region, launched)};
+
+	v->head = v->launched;
+	v->stamp = new_stamp(n);
+	v->kept = write_region(n, at, &v->head, DATA_SIZE) ? v->gpa : NVMCS_FREE;
 }
 
 void nvmcs_flush(struct nested *n, struct nvmcs *v)
 {
-	uint32_t launched = v->launched;
-	struct gpa_l1 at = {v->gpa + offsetof(struct vmcs12_region, launched)};
-
-	if (n->vm->shadowing) {
-		if (v->is_shadow)
-			copy_all_from_shadow(n, v);
+	if (v->all_in_shadow) {
+		if (flush_shadow(n, v))
+			v->kept = v->gpa;
 		else
-			(void)nvmcs_from_shadow(n, v);
+			flush_all(n, v);
+		v->gpa = NVMCS_FREE;
+		return;
+	}
+	if (n->vm->shadowing) {
+		(void)nvmcs_from_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
 	nvmcs_sync_rare(n, v);
-	write_region(n, at, &launched, sizeof(launched));
-	at.v = v->gpa + offsetof(struct vmcs12_region, f);
-	write_region(n, at, v->f, sizeof(v->f));
+	flush_all(n, v);
 	v->gpa = NVMCS_FREE;
 }
 
@@ -84,18 +137,25 @@ void nvmcs_clear_region(struct nested *n, uint64_t gpa)
 	write_region(n, at, &launched, sizeof(launched));
 }
 
-static struct nvmcs *oldest(struct nested *n)
+/* The slot that had this VMCS12, an unused one, or that of the VMCS12 which was used least. */
+static struct nvmcs *slot_for(struct nested *n, uint64_t gpa)
 {
-	struct nvmcs *v = NULL;
+	struct nvmcs *v = NULL, *unused = NULL;
 
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
 		struct nvmcs *s = &n->slot[i];
 
-		if (s->gpa == NVMCS_FREE)
+		if (s->gpa != NVMCS_FREE) {
+			if (s != n->cur && (!v || s->last_use < v->last_use))
+				v = s;
+		} else if (s->kept == gpa) {
 			return s;
-		if (s != n->cur && (!v || s->last_use < v->last_use))
-			v = s;
+		} else if (!unused) {
+			unused = s;
+		}
 	}
+	if (unused)
+		return unused;
 	nvmcs_flush(n, v);
 	return v;
 }
@@ -109,15 +169,38 @@ static void cut_to_width(uint64_t *f)
 #include "spec/vmcs_fields.def"
 }
 
-/* v->f has the fields of the VMCS12 in this region, which becomes active. */
-static void activate(
-	struct nested *n, struct nvmcs *v, uint64_t gpa, bool launched, bool is_shadow)
+/* Hardware serves L1 the fields of a VMCS12 that has become active. */
+static void serve(struct nested *n, struct nvmcs *v)
 {
-	cut_to_width(v->f);
+	if (v->is_shadow) {
+		if (!v->serves_writes)
+			learn_shadow(n, v);
+		copy_all_to_shadow(n, v);
+	} else {
+		v->serves_writes = false;
+		copy_to_shadow(n, v);
+	}
+	if (v->learned)
+		learn_to_shadow(v);
+	seam_use_vmcs01(n);
+}
+
+/*
+ * v->f has the fields of the VMCS12 in this region, which becomes active. as_before: they are
+ * what the slot had before, and so is the kind of VMCS.
+ */
+static void activate(struct nested *n, struct nvmcs *v, uint64_t gpa, bool launched,
+	bool is_shadow, bool as_before)
+{
+	if (!as_before)
+		cut_to_width(v->f);
 	v->gpa = gpa;
+	v->kept = NVMCS_FREE;
 	v->launched = launched;
 	v->is_shadow = is_shadow;
 	v->all_in_shadow = is_shadow && n->vm->shadowing;
+	v->as_before = as_before;
+	v->in_region = as_before;
 	v->rare_in_02 = false;
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;
@@ -131,46 +214,58 @@ static void activate(
 	v->timer_phase = 0;
 	v->last_use = ++n->use_counter; /* no two are alike: see next_used */
 	v->just_loaded = true;
-	if (n->vm->shadowing) {
-		if (v->learned && v->is_shadow) /* hardware serves all of it */
-			learn_forget(n, v);
-		if (v->is_shadow)
-			copy_all_to_shadow(n, v);
-		else
-			copy_to_shadow(n, v);
-		if (v->learned)
-			learn_to_shadow(v);
-		seam_use_vmcs01(n);
-	}
+	if (n->vm->shadowing && !(as_before && is_shadow))
+		serve(n, v);
+}
+
+/* Absent memory reads as none. */
+static uint64_t region_word(struct nested *n, uint64_t gpa, uint32_t offset)
+{
+	const uint8_t *page = seam_l1_page(n, (struct gpa_l1){gpa});
+	uint64_t word = 0;
+
+	if (page)
+		return __atomic_load_n(
+			(const uint64_t *)(const void *)(page + offset), __ATOMIC_RELAXED);
+	seam_l1_read(n, (struct gpa_l1){gpa + offset}, &word, sizeof(word));
+	return word;
+}
+
+/* Has the region still what the slot wrote there last? It may be anybody's since. */
+static bool is_kept(struct nested *n, const struct nvmcs *v, uint64_t gpa, bool is_shadow)
+{
+	return v->kept == gpa && v->is_shadow == is_shadow &&
+	       region_word(n, gpa, offsetof(struct vmcs12_region, stamp)) == v->stamp;
 }
 
 struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 {
 	struct nvmcs *v = nvmcs_find(n, gpa);
-	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
-	uint32_t launched = 0;
+	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, f)};
+	bool is_shadow = revision & VMCS_SHADOW_INDICATOR, kept;
+	uint32_t launched;
 
 	if (v)
 		return v;
 	n->stats.vmcs_loads++;
-	v = oldest(n);
-	seam_l1_read(n, at, &launched, sizeof(launched));
-	at.v = gpa + offsetof(struct vmcs12_region, f);
-	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
+	v = slot_for(n, gpa);
+	kept = is_kept(n, v, gpa, is_shadow);
+	launched = (uint32_t)region_word(n, gpa, offsetof(struct vmcs12_region, launched));
+	if (!kept && seam_l1_read(n, at, v->f, sizeof(v->f)))
 		for (unsigned i = 0; i < FID_COUNT; i++)
 			v->f[i] = UINT64_MAX;
-	activate(n, v, gpa, launched == 1, revision & VMCS_SHADOW_INDICATOR);
+	activate(n, v, gpa, launched == 1, is_shadow, kept);
 	return v;
 }
 
 void nvmcs_install(
 	struct nested *n, uint64_t gpa, const uint64_t *f, bool launched, bool is_shadow)
 {
-	struct nvmcs *v = oldest(n);
+	struct nvmcs *v = slot_for(n, gpa);
 
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		v->f[i] = f[i];
-	activate(n, v, gpa, launched, is_shadow);
+	activate(n, v, gpa, launched, is_shadow, false);
 }
 
 bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa)
@@ -190,7 +285,7 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 		s = nvmcs_load(n, gpa, VMCS_SHADOW_INDICATOR);
 	if (s && !s->is_shadow)
 		s = NULL;
-	if (s != v->link || (s && s->just_loaded))
+	if (s != v->link || (s && s->just_loaded && !s->as_before))
 		v->dirty |= GROUP_CTL;
 	if (s && s->just_loaded) {
 		s->just_loaded = false;

@@ -25,7 +25,7 @@ struct operand_page {
 #define OPERAND_PAGES 4u /* a power of 2 */
 
 /*
- * Reads 8 or 16 bytes for L1, which is at CPL 0 in 64-bit mode, from a canonical address; VMCS01
+ * Reads 8 or 16 bytes for L1, at CPL 0 in 64-bit mode, from a canonical address; VMCS01
  * is current. False: the walk has to decide, and nothing was read.
  */
 bool operand_read(struct nested *n, uint64_t linear, void *dst, uint32_t len);

@@ -222,7 +222,7 @@ page_row() {
 }
 
 # What a CPUID costs at each level of the row's nest, as its run printed it (VirtualBox' payload by other words); the least where a level has several
-# guests. What is longer than a payload measures is that or more (GUEST_LONGEST of bench/guest.h). A row that was run elsewhere stays as it was; one
+# guests. A row that was run elsewhere stays as it was; one
 # that tells of no L2 has none.
 costs_row() {
 	local name text
@@ -231,8 +231,7 @@ costs_row() {
 		sed -nE 's/.*L([1-4]): a CPUID costs ([0-9]+) ticks.*/\1 \2/p; s/.*guest_cpuid ([0-9]+).*/2 \1/p; s/.*inner_cpuid ([0-9]+).*/3 \1/p' "$text" |
 			awk -v name="$name" -v l1="$(field 2)" -v l2="$(field 3)" '
 				!($1 in least) || $2 < least[$1] { least[$1] = $2 }
-				function cost(level) { return least[level] == 262143 ? least[level] " or more" : least[level] }
-				END { if (2 in least) print "| `" name "` | " l1 " | " l2 " | " cost(1) " | " cost(2) " | " cost(3) " | " cost(4) " |" }'
+				END { if (2 in least) print "| `" name "` | " l1 " | " l2 " | " least[1] " | " least[2] " | " least[3] " | " least[4] " |" }'
 	else
 		page_has 2 || true
 	fi

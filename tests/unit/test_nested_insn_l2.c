@@ -74,15 +74,45 @@ static void what_hardware_serves_is_what_l1_and_the_machine_have(void **state)
 	enter(WORLD_VMCS_N(SHADOW));
 	assert_true(world_02()[FID_PROC2_CONTROLS] & PROC2_VMCS_SHADOWING);
 	assert_false(world.vmread_bitmap02[rip / 64] & BIT64(rip % 64));
-	assert_false(world.vmwrite_bitmap02[rip / 64] & BIT64(rip % 64));
+	assert_true(world.vmwrite_bitmap02[rip / 64] & BIT64(rip % 64));
 	assert_true(world.vmread_bitmap02[offset / 64] & BIT64(offset % 64));
 	assert_false(world.vmread_bitmap02[offset / 64] & BIT64(offset % 64 + 1));
-	assert_false(world.vmwrite_bitmap02[offset / 64] & BIT64(offset % 64));
 	assert_true(
 		world.vmread_bitmap02[of(FID_GUEST_RSP) / 64] & BIT64(of(FID_GUEST_RSP) % 64));
 	assert_true(world.vmwrite_bitmap02[of(FID_EXIT_REASON) / 64] &
 		    BIT64(of(FID_EXIT_REASON) % 64));
 	assert_true(world.vmread_bitmap02[NO_FIELD / 64] & BIT64(NO_FIELD % 64));
+}
+
+/* What L2 writes in the shadow VMCS without an exit has to be fetched from there. */
+static void l2_writes_without_exits_what_it_has_written(void **state)
+{
+	uint32_t rip = of(FID_GUEST_RIP), offset = of(FID_TSC_OFFSET);
+	const uint64_t *region =
+		(const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(SHADOW));
+	uint32_t hw;
+
+	(void)state;
+	enter(WORLD_VMCS_N(SHADOW));
+	hw = world.n.cur->link->hw;
+	expect_completed(execute(EXIT_VMWRITE, rip, 0x1111), 0);
+	expect_completed(execute(EXIT_VMWRITE, offset, 0x1111), 0);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	world_l1_64();
+	intercept(WRITE_BITMAP, offset);
+	world_resume();
+	assert_false(world.vmwrite_bitmap02[rip / 64] & BIT64(rip % 64));
+	assert_true(world.vmwrite_bitmap02[offset / 64] & BIT64(offset % 64));
+	fake_hw.shadow[hw][FID_GUEST_RIP] = 0x2222;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	world_l1_64();
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(SHADOW)), VMSUCCEED);
+	assert_int_equal(region[2 + FID_GUEST_RIP], 0x2222);
+	assert_int_equal(region[2 + FID_TSC_OFFSET], 0x1111);
+	world_resume(); /* and so it is when it is linked again */
+	assert_int_equal(world.n.cur->link->hw, hw);
+	assert_false(world.vmwrite_bitmap02[rip / 64] & BIT64(rip % 64));
+	assert_int_equal(fake_hw.shadow[hw][FID_GUEST_RIP], 0x2222);
 }
 
 static void what_l1s_bitmap_intercepts_is_l1s(void **state)
@@ -224,6 +254,7 @@ int main(void)
 #define H(name) cmocka_unit_test_setup(name, with_hardware)
 #define T(name) H(name), cmocka_unit_test_setup(name, without_hardware)
 		H(what_hardware_serves_is_what_l1_and_the_machine_have),
+		H(l2_writes_without_exits_what_it_has_written),
 		H(a_bitmap_that_is_no_ram_intercepts_all),
 		T(what_l1s_bitmap_intercepts_is_l1s),
 		T(a_field_that_is_none_fails_in_l1s_current_vmcs),

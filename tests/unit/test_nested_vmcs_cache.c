@@ -6,6 +6,7 @@
 #include "nested_world.h"
 
 #include "nested/nested_int.h"
+#include "nested/state.h"
 #include "random.h"
 
 #define MANY 16u /* VMCSs, twice the slots */
@@ -53,6 +54,67 @@ static void fields_survive_vmclear_and_vmxoff(void **state)
 	assert_int_equal(world_insn(EXIT_VMXOFF), VMSUCCEED);
 	world_vmptrld(3);
 	expect_filled(3);
+}
+
+static void clear(unsigned vmcs)
+{
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(vmcs)), VMSUCCEED);
+}
+
+/* The slot has its fields still; they are not read again. */
+static void a_vmcs_that_comes_back_is_known(void **state)
+{
+	const struct nvmcs *slot;
+	unsigned reads;
+
+	(void)state;
+	world_vmptrld(2);
+	world_vmptrld(3);
+	fill(3);
+	slot = world.n.cur;
+	world_vmptrld(4);
+	clear(2);
+	clear(3);
+	reads = fake.reads;
+	world_vmptrld(3);
+	assert_int_equal(fake.reads, reads);
+	assert_ptr_equal(world.n.cur, slot);
+	expect_filled(3);
+}
+
+/* The page was another vCPU's VMCS since, or is a new one. */
+static void a_vmcs_that_comes_back_has_what_its_region_has(void **state)
+{
+	(void)state;
+	for (unsigned i = 3; i <= 4; i++) {
+		world_vmptrld(i);
+		fill(i);
+	}
+	clear(3);
+	clear(4);
+	memcpy(fake.ram + WORLD_VMCS_N(3), fake.ram + WORLD_VMCS_N(4), PAGE_SIZE);
+	world_vmptrld(3);
+	expect_filled(4);
+	clear(3);
+	memset(fake.ram + WORLD_VMCS_N(3) + 16, 0, PAGE_SIZE - 16);
+	world_vmptrld(3);
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		assert_int_equal(world_read((enum vmcs_fid)i), 0);
+}
+
+static void a_vmcs_may_come_back_as_a_shadow_and_the_other_way_round(void **state)
+{
+	(void)state;
+	world.vm.shadowing = true;
+	for (unsigned i = 0; i < 4; i++) {
+		fake_write32(WORLD_VMCS_N(3), CAPS_REVISION | (i & 1 ? BIT(31) : 0));
+		world_vmptrld(3);
+		if (i == 0)
+			fill(3);
+		expect_filled(3);
+		assert_int_equal(world.n.cur->all_in_shadow, i & 1);
+		clear(3);
+	}
 }
 
 static void vmptrld_of_the_current_vmcs_changes_nothing(void **state)
@@ -155,6 +217,117 @@ static void a_shadow_vmcs_of_l1_holds_all_fields(void **state)
 		world_vmptrld(i);
 	world_vmptrld(5);
 	expect_filled(5);
+}
+
+static bool left_to_hardware(const uint64_t *bitmap, enum vmcs_fid fid)
+{
+	uint32_t encoding = vmcs_fields[fid].encoding;
+
+	return !(bitmap[encoding / 64] & BIT64(encoding % 64));
+}
+
+/* Of the others the slot's copy is right. */
+static void a_shadow_vmcs_lets_l1_write_what_it_has_written(void **state)
+{
+	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
+	struct nvmcs *v;
+
+	(void)state;
+	world.vm.shadowing = true;
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
+	world_vmptrld(5);
+	v = world.n.cur;
+	assert_true(left_to_hardware(world.n.bitmaps->read, FID_TSC_OFFSET));
+	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	world_write(FID_TSC_OFFSET, 1);
+	world_write(FID_GUEST_RIP, 1);
+	assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	assert_false(left_to_hardware(world.n.bitmaps->write, FID_GUEST_RSP));
+	for (uint64_t turn = 2; turn < 5; turn++) {
+		fake_hw.shadow[v->hw][FID_TSC_OFFSET] = turn;
+		assert_int_equal(world_read(FID_TSC_OFFSET), turn);
+		clear(5);
+		assert_int_equal(region[2 + FID_TSC_OFFSET], turn);
+		world_vmptrld(5);
+		assert_ptr_equal(world.n.cur, v);
+		assert_int_equal(world_read(FID_TSC_OFFSET), turn);
+		assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	}
+}
+
+/* What changes between VMPTRLD and VMCLEAR reaches the region, by whatever way. */
+static void a_shadow_vmcs_that_comes_back_is_written_where_it_changed(void **state)
+{
+	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
+	static struct nested_state s;
+	uint8_t page[PAGE_SIZE];
+	unsigned writes;
+	uint64_t *shadow;
+
+	(void)state;
+	world.vm.shadowing = true;
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
+	world_vmptrld(5);
+	shadow = fake_hw.shadow[world.n.cur->hw];
+	world_write(FID_TSC_OFFSET, 1);
+	clear(5);
+	memcpy(page, fake.ram + WORLD_VMCS_N(5), PAGE_SIZE);
+	writes = fake.writes;
+	world_vmptrld(5);
+	clear(5);
+	assert_memory_equal(page, fake.ram + WORLD_VMCS_N(5), PAGE_SIZE);
+	assert_int_equal(fake.writes, writes); /* nothing was copied */
+	world_vmptrld(5);
+	shadow[FID_TSC_OFFSET] = 2;
+	clear(5);
+	memcpy(fake.ram + WORLD_VMCS_N(5), page, PAGE_SIZE); /* as it was before */
+	world_vmptrld(5);
+	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
+	clear(5);
+	world_vmptrld(5);
+	world_write(FID_GUEST_RIP, 3);
+	clear(5);
+	assert_int_equal(region[2 + FID_GUEST_RIP], 3);
+	world_vmptrld(5);
+	shadow[FID_GUEST_RIP] = 4;
+	nested_get(&world.n, &s);
+	clear(5);
+	assert_int_equal(region[2 + FID_GUEST_RIP], 4);
+	assert_int_equal(region[2 + FID_TSC_OFFSET], 1);
+}
+
+/* What the slot's bitmaps have of the one is not left for the other. */
+static void a_slot_serves_a_shadow_vmcs_and_then_another_vmcs(void **state)
+{
+	struct nvmcs *v;
+
+	(void)state;
+	world.vm.shadowing = true;
+	world.vm.learn_touches = 1;
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
+	world_vmptrld(5);
+	v = world.n.cur;
+	world_write(FID_TSC_OFFSET, 1);
+	clear(5);
+	world_vmptrld(6);
+	assert_ptr_equal(world.n.cur, v);
+	world_read(FID_GUEST_CS_BASE); /* which is learned */
+	assert_ptr_equal(world.n.bitmaps, &world.n.own[v->hw]);
+	assert_true(left_to_hardware(world.n.bitmaps->read, FID_GUEST_CS_BASE));
+	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	clear(6);
+	world_vmptrld(5);
+	assert_ptr_equal(world.n.cur, v);
+	assert_true(left_to_hardware(world.n.bitmaps->read, FID_GUEST_SS_BASE));
+	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
+	world_write(FID_TSC_OFFSET, 2);
+	clear(5);
+	world_vmptrld(6);
+	assert_ptr_equal(world.n.cur, v);
+	world_read(FID_GUEST_CS_BASE);
+	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+	assert_false(left_to_hardware(world.n.bitmaps->read, FID_GUEST_SS_BASE));
 }
 
 /* Does VMCS02 link to the shadow VMCS of this region (NVMCS_FREE: to none)? */
@@ -316,6 +489,12 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, world_setup_root)
 		T(more_vmcss_than_slots_keep_their_fields),
 		T(fields_survive_vmclear_and_vmxoff),
+		T(a_vmcs_that_comes_back_is_known),
+		T(a_vmcs_that_comes_back_has_what_its_region_has),
+		T(a_vmcs_may_come_back_as_a_shadow_and_the_other_way_round),
+		T(a_shadow_vmcs_lets_l1_write_what_it_has_written),
+		T(a_shadow_vmcs_that_comes_back_is_written_where_it_changed),
+		T(a_slot_serves_a_shadow_vmcs_and_then_another_vmcs),
 		T(vmptrld_of_the_current_vmcs_changes_nothing),
 		T(vmclear_of_a_vmcs_that_is_not_active_only_clears_it),
 		T(eviction_writes_back_what_l2_changed),
