@@ -222,8 +222,7 @@ page_row() {
 }
 
 # What a CPUID costs at each level of the row's nest, as its run printed it (VirtualBox' payload by other words); the least where a level has several
-# guests. A row that was run elsewhere stays as it was; one
-# that tells of no L2 has none.
+# guests. A row that was run elsewhere stays as it was; one that tells of no L2 has none.
 costs_row() {
 	local name text
 	name=$(field 1) text=$DIR/$name.out.text
