@@ -409,6 +409,12 @@ static inline uint32_t proc2_of(const struct nvmcs *v)
 							: 0;
 }
 
+/* The tertiary ones likewise. */
+static inline uint64_t proc3_of(const struct nvmcs *v)
+{
+	return v->f[FID_PROC_CONTROLS] & PROC_TERTIARY ? v->f[FID_PROC3_CONTROLS] : 0;
+}
+
 /* VMCS02's: what L1 owns L2 sees as L1 says, of the rest that L0 owns what there is. */
 static inline uint64_t mce_shadow(const struct nvmcs *v)
 {

@@ -13,11 +13,12 @@
 
 static const struct {
 	uint32_t plain, true_msr, default1;
+	uint32_t software; /* offered on machines that lack it, too */
 } words[] = {
-	{MSR_VMX_PIN, MSR_VMX_TRUE_PIN, 0x16},
-	{MSR_VMX_PROC, MSR_VMX_TRUE_PROC, 0x0401e172},
-	{MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, 0x36dff},
-	{MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, 0x11ff},
+	{MSR_VMX_PIN, MSR_VMX_TRUE_PIN, 0x16, 0},
+	{MSR_VMX_PROC, MSR_VMX_TRUE_PROC, 0x0401e172, PROC_TERTIARY},
+	{MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, 0x36dff, 0},
+	{MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, 0x11ff, 0},
 };
 
 static struct vmx_caps derive(const struct vmx_caps *hw, uint64_t features)
@@ -73,7 +74,7 @@ static void expect_consistent(const struct vmx_caps *l1, const struct vmx_caps *
 
 		assert_int_equal(can, caps_allowed1(l1, words[i].true_msr));
 		assert_int_equal(must & ~can, 0);
-		assert_int_equal(can & ~(hw_can | words[i].default1), 0);
+		assert_int_equal(can & ~(hw_can | words[i].default1 | words[i].software), 0);
 		assert_int_equal(caps_fixed1(l1, words[i].plain), must | words[i].default1);
 		assert_int_equal(caps_fixed1(l1, words[i].plain) & ~can, 0);
 	}
@@ -94,6 +95,7 @@ static void expect_dependencies(const struct vmx_caps *l1)
 			    PROC2_MODE_BASED_EXECUTE;
 	uint32_t need_tpr =
 		PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY;
+	uint32_t need_posting = PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT;
 
 	if (!(caps_allowed1(l1, MSR_VMX_PROC) & PROC_SECONDARY))
 		assert_int_equal(proc2, 0);
@@ -105,6 +107,12 @@ static void expect_dependencies(const struct vmx_caps *l1)
 		assert_int_equal(caps_allowed1(l1, MSR_VMX_PIN) & PIN_POSTED_INTR, 0);
 	if (!(proc2 & (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID)))
 		assert_true(caps_msr(l1, MSR_VMX_EPT_VPID_CAP) == 0);
+	/* The word is there where one of its bits is. */
+	assert_true(!(caps_allowed1(l1, MSR_VMX_PROC) & PROC_TERTIARY) ==
+		    !caps_msr(l1, MSR_VMX_PROC3));
+	if (!(caps_allowed1(l1, MSR_VMX_PIN) & PIN_POSTED_INTR) ||
+		(proc2 & need_posting) != need_posting)
+		assert_false(caps_msr(l1, MSR_VMX_PROC3) & PROC3_IPI_VIRTUALIZATION);
 	if (proc2 & PROC2_UNRESTRICTED_GUEST)
 		assert_true(caps_msr(l1, MSR_VMX_MISC) & MISC_STORE_LMA);
 }
@@ -218,6 +226,34 @@ static void ept_and_vpid_types_follow_the_features(void **state)
 	assert_true(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_ENABLE_VPID);
 }
 
+/* The machine of the tests has no tertiary controls. */
+static void ipi_virtualization_needs_posted_interrupts_and_no_control_of_the_machine(
+	void **state)
+{
+	struct vmx_caps hw = fake_hardware_caps();
+	struct vmx_caps l1 = derive(&hw, UINT64_MAX);
+	uint64_t ipi_virt = feature("ipi_virt");
+
+	(void)state;
+	assert_false(caps_allowed1(&hw, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
+	assert_false(caps_machine_features(&hw) & ipi_virt);
+	assert_true(caps_allowed1(&l1, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
+	assert_true(caps_msr(&l1, MSR_VMX_PROC3) == PROC3_IPI_VIRTUALIZATION);
+	assert_true(caps_field_exists(&l1, FID_PROC3_CONTROLS));
+	assert_true(caps_field_exists(&l1, FID_PID_POINTER_TABLE));
+	assert_true(caps_field_exists(&l1, FID_LAST_PID_POINTER_INDEX));
+	assert_true(caps_machine_features(&l1) & ipi_virt);
+	l1 = derive(&hw, UINT64_MAX & ~feature("posted_intr"));
+	assert_false(caps_allowed1(&l1, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
+	assert_true(caps_msr(&l1, MSR_VMX_PROC3) == 0);
+	assert_false(caps_field_exists(&l1, FID_PID_POINTER_TABLE));
+	hw.msr[MSR_VMX_PROC3 - MSR_VMX_BASIC] = UINT64_MAX;
+	hw.msr[MSR_VMX_TRUE_PROC - MSR_VMX_BASIC] |= (uint64_t)PROC_TERTIARY << 32;
+	l1 = derive(&hw, UINT64_MAX & ~ipi_virt);
+	assert_false(caps_msr(&l1, MSR_VMX_PROC3) & PROC3_IPI_VIRTUALIZATION);
+	assert_true(caps_machine_features(&hw) & ipi_virt);
+}
+
 static void masks_take_features_and_their_dependents_away(void **state)
 {
 	struct vmx_caps hw = fake_hardware_caps();
@@ -269,6 +305,7 @@ static void a_machine_without_options_gives_a_consistent_l1(void **state)
 	assert_int_equal(l1.maxphyaddr, 36);
 	assert_false(caps_field_exists(&l1, FID_EPT_POINTER));
 	assert_false(caps_field_exists(&l1, FID_PROC2_CONTROLS));
+	assert_false(caps_field_exists(&l1, FID_PROC3_CONTROLS));
 	assert_true(caps_field_exists(&l1, FID_VMCS_LINK_POINTER));
 }
 
@@ -517,6 +554,8 @@ int main(void)
 		cmocka_unit_test(true_controls_free_what_the_machine_frees),
 		cmocka_unit_test(misc_tells_states_targets_and_lists),
 		cmocka_unit_test(ept_and_vpid_types_follow_the_features),
+		cmocka_unit_test(
+			ipi_virtualization_needs_posted_interrupts_and_no_control_of_the_machine),
 		cmocka_unit_test(masks_take_features_and_their_dependents_away),
 		cmocka_unit_test(everything_is_offered_when_asked_for),
 		cmocka_unit_test(a_machine_without_options_gives_a_consistent_l1),
