@@ -370,6 +370,16 @@ int posted_notification(const struct nvmcs *v);
 /* It has been acknowledged and dismissed; VMCS02 of v is current. */
 void posted_process(struct nested *n, const struct nvmcs *v);
 
+/* ---- ipi.c; L1 does not ask for the exit, VMCS02 of v is current ---- */
+
+/* Is this WRMSR of L2 one of its ICR, by which IPI virtualization sends? */
+bool ipi_owns_msr(const struct nested *n, const struct nvmcs *v);
+/* The same of an APIC-write exit. */
+bool ipi_owns_write(const struct nvmcs *v);
+/* Complete them. False: an exception is queued, or L1 has come to run. */
+bool ipi_wrmsr(struct nested *n, struct nvmcs *v);
+bool ipi_apic_write(struct nested *n, struct nvmcs *v);
+
 /* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a
  * failed entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);

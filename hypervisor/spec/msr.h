@@ -91,6 +91,7 @@
 #define MSR_X2APIC_FIRST      0x800
 #define MSR_X2APIC_TPR        0x808
 #define MSR_X2APIC_EOI        0x80b
+#define MSR_X2APIC_ICR        0x830
 #define MSR_X2APIC_LVT_TIMER  0x832
 #define MSR_X2APIC_INITIAL    0x838
 #define MSR_X2APIC_CURRENT    0x839
