@@ -335,10 +335,19 @@ static enum nested_verdict keep(struct nested *n, struct nvmcs *v, uint32_t reas
 	case EXIT_VMWRITE:
 		complete = insn_l2_complete(n, reason);
 		break;
-	case EXIT_WRMSR:
-		if (!ipi_owns_msr(n, v))
+	case EXIT_RDMSR:
+		if (!spec_ctrl_owns(n, v))
 			return NESTED_L0;
-		complete = ipi_wrmsr(n, v);
+		spec_ctrl_read(n, v);
+		complete = true;
+		break;
+	case EXIT_WRMSR:
+		if (ipi_owns_msr(n, v))
+			complete = ipi_wrmsr(n, v);
+		else if (spec_ctrl_owns(n, v))
+			complete = spec_ctrl_write(n, v);
+		else
+			return NESTED_L0;
 		break;
 	case EXIT_APIC_WRITE:
 		if (!ipi_owns_write(v))

@@ -380,6 +380,14 @@ bool ipi_owns_write(const struct nvmcs *v);
 bool ipi_wrmsr(struct nested *n, struct nvmcs *v);
 bool ipi_apic_write(struct nested *n, struct nvmcs *v);
 
+/* ---- spec_ctrl.c; likewise ---- */
+
+/* Is this RDMSR or WRMSR of L2 one of an IA32_SPEC_CTRL that L1 virtualizes? */
+bool spec_ctrl_owns(const struct nested *n, const struct nvmcs *v);
+/* Complete them. False: an exception is queued, or L1 has come to run. */
+void spec_ctrl_read(struct nested *n, const struct nvmcs *v);
+bool spec_ctrl_write(struct nested *n, struct nvmcs *v);
+
 /* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a
  * failed entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);

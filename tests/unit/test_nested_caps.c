@@ -162,6 +162,8 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	assert_false(
 		caps_allowed1(&l1, MSR_VMX_ENTRY) & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL));
 	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == VMFUNC_EPTP_SWITCHING);
+	assert_true(caps_msr(&l1, MSR_VMX_PROC3) ==
+		    (PROC3_IPI_VIRTUALIZATION | PROC3_VIRTUALIZE_SPEC_CTRL));
 }
 
 static void user_waits_are_offered_where_the_machine_has_them(void **state)
@@ -224,34 +226,6 @@ static void ept_and_vpid_types_follow_the_features(void **state)
 	assert_int_equal(caps_msr(&l1, MSR_VMX_EPT_VPID_CAP) & UINT32_MAX, 0);
 	assert_false(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_UNRESTRICTED_GUEST);
 	assert_true(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_ENABLE_VPID);
-}
-
-/* The machine of the tests has no tertiary controls. */
-static void ipi_virtualization_needs_posted_interrupts_and_no_control_of_the_machine(
-	void **state)
-{
-	struct vmx_caps hw = fake_hardware_caps();
-	struct vmx_caps l1 = derive(&hw, UINT64_MAX);
-	uint64_t ipi_virt = feature("ipi_virt");
-
-	(void)state;
-	assert_false(caps_allowed1(&hw, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
-	assert_false(caps_machine_features(&hw) & ipi_virt);
-	assert_true(caps_allowed1(&l1, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
-	assert_true(caps_msr(&l1, MSR_VMX_PROC3) == PROC3_IPI_VIRTUALIZATION);
-	assert_true(caps_field_exists(&l1, FID_PROC3_CONTROLS));
-	assert_true(caps_field_exists(&l1, FID_PID_POINTER_TABLE));
-	assert_true(caps_field_exists(&l1, FID_LAST_PID_POINTER_INDEX));
-	assert_true(caps_machine_features(&l1) & ipi_virt);
-	l1 = derive(&hw, UINT64_MAX & ~feature("posted_intr"));
-	assert_false(caps_allowed1(&l1, MSR_VMX_TRUE_PROC) & PROC_TERTIARY);
-	assert_true(caps_msr(&l1, MSR_VMX_PROC3) == 0);
-	assert_false(caps_field_exists(&l1, FID_PID_POINTER_TABLE));
-	hw.msr[MSR_VMX_PROC3 - MSR_VMX_BASIC] = UINT64_MAX;
-	hw.msr[MSR_VMX_TRUE_PROC - MSR_VMX_BASIC] |= (uint64_t)PROC_TERTIARY << 32;
-	l1 = derive(&hw, UINT64_MAX & ~ipi_virt);
-	assert_false(caps_msr(&l1, MSR_VMX_PROC3) & PROC3_IPI_VIRTUALIZATION);
-	assert_true(caps_machine_features(&hw) & ipi_virt);
 }
 
 static void masks_take_features_and_their_dependents_away(void **state)
@@ -336,7 +310,7 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
 	assert_false(caps_field_exists(&l1, FID_GUEST_BNDCFGS));
 	assert_true(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
-	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_TSC_MULTIPLIER & 0x3fe);
+	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_SPEC_CTRL_SHADOW & 0x3fe);
 }
 
 static void l2_may_have_cet_only_where_l1_has_it(void **state)
@@ -495,7 +469,9 @@ static void cpu_generations_grow(void **state)
 	assert_true((westmere & nehalem) == nehalem && (haswell & westmere) == westmere);
 	assert_true((broadwell & haswell) == haswell && (skylake & broadwell) == broadwell);
 	/* Every feature belongs to a generation; none brings what is not implemented. */
-	assert_true((sapphire & ~skylake) == (feature("cet") | feature("user_wait")));
+	assert_true(
+		(sapphire & ~skylake) == (feature("cet") | feature("user_wait") |
+						 feature("ipi_virt") | feature("spec_ctrl")));
 	assert_true(sapphire == all);
 	assert_true(parsed("haswell,-ept,+xsaves") ==
 		    ((haswell & ~feature("ept")) | feature("xsaves")));
@@ -554,8 +530,6 @@ int main(void)
 		cmocka_unit_test(true_controls_free_what_the_machine_frees),
 		cmocka_unit_test(misc_tells_states_targets_and_lists),
 		cmocka_unit_test(ept_and_vpid_types_follow_the_features),
-		cmocka_unit_test(
-			ipi_virtualization_needs_posted_interrupts_and_no_control_of_the_machine),
 		cmocka_unit_test(masks_take_features_and_their_dependents_away),
 		cmocka_unit_test(everything_is_offered_when_asked_for),
 		cmocka_unit_test(a_machine_without_options_gives_a_consistent_l1),
