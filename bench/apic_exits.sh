@@ -38,7 +38,8 @@ for mode in xapic x2apic; do
 	done
 done
 
-# The APIC of an L2: exits to L1 and ticks of each operation, with APIC virtualization that L1 uses for it and without.
+# The APIC of an L2: exits to L1 and ticks of each operation, with APIC virtualization that L1 uses for it, with IPI
+# virtualization besides, and without any.
 l2() { # MODE
 	"$NESTOR" run --memory 64M --timeout 60 --cpus 2 --machine-cpus 2 --cmdline "$1" \
 		--l1 "$B/payload/l2_apic.elf" 2>"$out/l2_apic_$1.err" </dev/null | tr -d '\r' >"$out/l2_apic_$1.txt" || true
@@ -46,8 +47,11 @@ l2() { # MODE
 }
 
 l2 apicv
+l2 ipiv
 l2 software
-printf '\nThe local APIC of L2, measured now: exits to L1 and ticks of one operation, when L1 uses APIC virtualization and when not.\n'
-printf '%-19s %14s %14s %14s %14s\n' 'operation of L2' 'exits, APICv' 'exits, without' 'ticks, APICv' 'ticks, without'
-awk 'FNR == NR { exits[$1] = $2; ticks[$1] = $3; next }
-	NF == 3 { printf "%-19s %14s %14s %14s %14s\n", $1, exits[$1], $2, ticks[$1], $3 }' "$out/l2_apic_apicv.txt" "$out/l2_apic_software.txt"
+printf '\nThe local APIC of L2, measured now: exits to L1 and ticks of one operation, when L1 uses APIC virtualization, IPI virtualization, too, and none.\n'
+printf '%-16s %13s %13s %15s %13s %13s %15s\n' 'operation of L2' 'exits, APICv' 'IPIs, too' 'exits, without' 'ticks, APICv' 'IPIs, too' 'ticks, without'
+awk 'FNR == 1 { file++ }
+	file < 3 { exits[$1, file] = $2; ticks[$1, file] = $3; next }
+	NF == 3 { printf "%-16s %13s %13s %15s %13s %13s %15s\n", $1, exits[$1, 1], exits[$1, 2], $2, ticks[$1, 1], ticks[$1, 2], $3 }' \
+	"$out/l2_apic_apicv.txt" "$out/l2_apic_ipiv.txt" "$out/l2_apic_software.txt"

@@ -32,6 +32,7 @@ $(B)/unit/test_cpu_trap: hypervisor/cpu/trap.S hypervisor/cpu/thunks.S
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
+UNIT_EXTRA_tsan_nested_ipi := hypervisor/nested/ipi.c
 UNIT_EXTRA_tsan_nested_views := $(wildcard hypervisor/nested/vept*.c)
 
 # The remapping unit of the emulated machine, without Bochs.

@@ -196,9 +196,15 @@ uint32_t vmx_adjust(uint32_t msr, uint32_t want)
 	return (want & (uint32_t)(caps >> 32)) | (uint32_t)caps;
 }
 
-bool vmx_can(uint32_t msr, uint32_t want)
+bool vmx_can(uint32_t msr, uint64_t want)
 {
-	return (want & ~(uint32_t)(control_caps(msr) >> 32)) == 0;
+	uint64_t allowed;
+
+	if (msr != MSR_VMX_PROC3)
+		allowed = control_caps(msr) >> 32;
+	else
+		allowed = vmx_can(MSR_VMX_PROC, PROC_TERTIARY) ? rdmsr(MSR_VMX_PROC3) : 0;
+	return (want & ~allowed) == 0;
 }
 
 void ctl_set(uint64_t field, uint64_t bits)

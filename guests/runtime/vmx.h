@@ -68,14 +68,14 @@ void *vmcs_alloc(void);
 /* The control word nearest to `want` that the capability MSR (non-TRUE index) allows. */
 uint32_t vmx_adjust(uint32_t msr, uint32_t want);
 /* Whether every bit of `want` may be 1. */
-bool vmx_can(uint32_t msr, uint32_t want);
+bool vmx_can(uint32_t msr, uint64_t want);
 /*
  * Features of spec/vmx_features.def, as masks of 1 << enum caps_feature: what this processor
  * has; those that bits of a control field are part of (field: VMCS_PROC2_CONTROLS and so on);
  * those whose controls are 1 in the current VMCS.
  */
 uint64_t vmx_features(void);
-uint64_t vmx_features_of(uint32_t field, uint32_t bits);
+uint64_t vmx_features_of(uint32_t field, uint64_t bits);
 uint64_t vmx_used_features(void);
 /* Whether this processor has controls that are part of none: newer ones, with their fields. */
 bool vmx_has_unnamed_controls(void);

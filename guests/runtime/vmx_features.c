@@ -4,14 +4,16 @@
 #include "nested/caps.h"
 #include "vmx.h"
 
-/* The processor's capability MSRs. Two of them exist only with certain controls. */
+/* The processor's capability MSRs. Some of them exist only with certain controls. */
 static void read_caps(struct vmx_caps *c)
 {
 	*c = (struct vmx_caps){.maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax};
-	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_VMFUNC; m++) {
+	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_PROC3; m++) {
 		if (m == MSR_VMX_PROC2 && !vmx_can(MSR_VMX_PROC, PROC_SECONDARY))
 			continue;
 		if (m == MSR_VMX_VMFUNC && !vmx_can(MSR_VMX_PROC2, PROC2_ENABLE_VMFUNC))
+			continue;
+		if (m == MSR_VMX_PROC3 && !vmx_can(MSR_VMX_PROC, PROC_TERTIARY))
 			continue;
 		if (m >= MSR_VMX_TRUE_PIN && m <= MSR_VMX_TRUE_ENTRY &&
 			!(caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS))
@@ -42,17 +44,18 @@ uint64_t vmx_lacked_feature(uint64_t features)
 
 struct control {
 	uint32_t field;
-	uint32_t bit;
+	uint64_t bit;
 	enum caps_feature feature;
 };
 
 static const struct control controls[] = {
 #define CONTROL(word, bit, feature) \
 	{VMCS_##word##_CONTROLS, word##_##bit, CAPS_FEATURE_##feature},
+#define SOFTWARE CONTROL
 #include "nested/caps_policy.def"
 };
 
-uint64_t vmx_features_of(uint32_t field, uint32_t bits)
+uint64_t vmx_features_of(uint32_t field, uint64_t bits)
 {
 	uint64_t features = 0;
 
@@ -65,12 +68,24 @@ uint64_t vmx_features_of(uint32_t field, uint32_t bits)
 uint64_t vmx_used_features(void)
 {
 	static const uint32_t fields[] = {VMCS_PIN_CONTROLS, VMCS_PROC_CONTROLS,
-		VMCS_PROC2_CONTROLS, VMCS_EXIT_CONTROLS, VMCS_ENTRY_CONTROLS};
+		VMCS_PROC2_CONTROLS, VMCS_EXIT_CONTROLS, VMCS_ENTRY_CONTROLS,
+		VMCS_PROC3_CONTROLS};
 	uint64_t used = 0;
 
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		used |= vmx_features_of(fields[i], (uint32_t)vmread(fields[i]));
+		if (fields[i] != VMCS_PROC3_CONTROLS || vmx_can(MSR_VMX_PROC, PROC_TERTIARY))
+			used |= vmx_features_of(fields[i], vmread(fields[i]));
 	return used;
+}
+
+static uint64_t named(uint32_t field)
+{
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
+		if (controls[i].field == field)
+			bits |= controls[i].bit;
+	return bits;
 }
 
 bool vmx_has_unnamed_controls(void)
@@ -86,15 +101,13 @@ bool vmx_has_unnamed_controls(void)
 	};
 
 	for (unsigned w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
-		uint32_t known = words[w].others;
+		uint32_t known = words[w].others | (uint32_t)named(words[w].field);
 
-		for (unsigned i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
-			if (controls[i].field == words[w].field)
-				known |= controls[i].bit;
 		if (vmx_adjust(words[w].msr, ~known) & ~known)
 			return true;
 	}
-	return false;
+	return vmx_can(MSR_VMX_PROC, PROC_TERTIARY) &&
+	       rdmsr(MSR_VMX_PROC3) & ~named(VMCS_PROC3_CONTROLS);
 }
 
 const char *vmx_feature_text(uint64_t feature)

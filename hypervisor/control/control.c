@@ -60,10 +60,10 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 		mux_record(
 			"stat vm=%s vcpu=%u nested_entries=%lu nested_failed_entries=%lu nested_exits_to_l1=%lu "
 			"nested_exits_kept=%lu vmcs_loads=%lu vept_fills=%lu vept_syncs=%lu "
-			"vept_zaps=%lu posted=%lu",
+			"vept_zaps=%lu posted=%lu ipis=%lu",
 			vm->config.name, vcpu->index, n->entries, n->failed_entries,
 			nested_exits_to_l1(n), n->exits_kept, n->vmcs_loads, n->vept_fills,
-			n->vept_syncs, n->vept_zaps, n->posted);
+			n->vept_syncs, n->vept_zaps, n->posted, n->ipis);
 	for (unsigned level = 1; level <= 2; level++) {
 		for (unsigned r = 0; r < EXIT_REASON_COUNT; r++) {
 			uint64_t count = vcpu_exits(vcpu, level, r);

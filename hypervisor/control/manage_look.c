@@ -93,6 +93,7 @@ static void tell_vcpu(const struct vcpu *vcpu, const struct manage_request *r)
 		{"invept", vcpu_exits(vcpu, 1, EXIT_INVEPT)},
 		{"invvpid", vcpu_exits(vcpu, 1, EXIT_INVVPID)},
 		{"posted", n->posted},
+		{"ipis", n->ipis},
 	};
 
 	TELL(r, all);

@@ -231,6 +231,12 @@ void *platform_apic_posted(struct platform *p, unsigned vcpu);
  */
 bool platform_apic_notify(
 	struct platform *p, unsigned vcpu, uint8_t vector, uint32_t destination);
+/*
+ * The vCPU's local APIC sends a fixed interrupt, as if software had written the ICR: to the
+ * physical id that NDST of a posted-interrupt descriptor has for the mode which it is in.
+ */
+void platform_send_notification(
+	struct platform *p, unsigned vcpu, uint32_t ndst, uint8_t vector);
 /* Whether x2APIC mode has this MSR, to be read. */
 bool platform_x2apic_readable(uint32_t msr);
 

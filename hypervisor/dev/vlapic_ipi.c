@@ -4,6 +4,7 @@
  */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
+#include "spec/posted.h"
 
 #define XAPIC_ALL 0xffu /* as a destination of 8 bits: everybody */
 #define CLUSTER   16u   /* vCPUs in one of x2APIC mode */
@@ -135,13 +136,19 @@ static bool shorthand_allows(unsigned shorthand, enum apic_delivery mode)
 	return shorthand == SHORTHAND_OTHERS || mode == DELIVER_FIXED;
 }
 
+/* A physical destination of 8 bits. */
+static uint32_t xapic_id(uint32_t id)
+{
+	return id == XAPIC_ALL ? UINT32_MAX : id;
+}
+
 static uint32_t ipi_destination(const struct vlapic *l, bool logical)
 {
 	uint32_t id = vlapic_reg(l, REG_ICR2) >> 24;
 
 	if (vlapic_x2apic(l))
 		return l->regs[REG_ICR * 4 + 1];
-	return !logical && id == XAPIC_ALL ? UINT32_MAX : id;
+	return logical ? id : xapic_id(id);
 }
 
 /* 10.6.1 "Interrupt Command Register (ICR)" */
@@ -170,4 +177,19 @@ void vlapic_send_ipi(struct platform *p, unsigned self)
 	for (unsigned i = 0; i < p->config.vcpus && shorthand_allows(shorthand, m.mode); i++)
 		if (i == self ? shorthand != SHORTHAND_OTHERS : shorthand != SHORTHAND_SELF)
 			deliver(p, i, &m);
+}
+
+void platform_send_notification(
+	struct platform *p, unsigned vcpu, uint32_t ndst, uint8_t vector)
+{
+	const struct vlapic *l = &p->lapic[vcpu];
+	struct vlapic_message m = {.vector = vector, .mode = DELIVER_FIXED};
+
+	dev_lock(p);
+	m.destination = vlapic_x2apic(l) ? ndst : xapic_id(ndst >> PID_NDST_8BIT_SHIFT & 0xff);
+	if (l->base & APIC_BASE_ENABLE && vector < 16)
+		vlapic_error(p, vcpu, ESR_SEND_ILLEGAL_VECTOR);
+	else if (l->base & APIC_BASE_ENABLE)
+		vlapic_send(p, &m);
+	dev_unlock(p);
 }

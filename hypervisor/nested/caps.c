@@ -11,11 +11,15 @@
 struct control {
 	uint16_t msr;
 	uint8_t feature;
-	uint32_t bit;
+	bool software; /* needs nothing of the machine */
+	uint64_t bit;
 };
 
 static const struct control controls[] = {
-#define CONTROL(word, bit, feature) {MSR_VMX_##word, CAPS_FEATURE_##feature, word##_##bit},
+#define CONTROL(word, bit, feature) \
+	{MSR_VMX_##word, CAPS_FEATURE_##feature, false, word##_##bit},
+#define SOFTWARE(word, bit, feature) \
+	{MSR_VMX_##word, CAPS_FEATURE_##feature, true, word##_##bit},
 #include "nested/caps_policy.def"
 };
 
@@ -39,26 +43,37 @@ struct caps_policy caps_policy_default(void)
 	};
 }
 
-/* The controls of a word whose feature is in the mask, out of those the machine has. */
-static uint32_t offered(const struct vmx_caps *hw, uint32_t msr, uint64_t mask)
+/* Bits of a word that may be 1 on the machine; the MSR of tertiary controls has no others. */
+static uint64_t machine_allows(const struct vmx_caps *hw, uint32_t msr)
 {
-	uint32_t bits = 0;
+	return msr == MSR_VMX_PROC3 ? caps_msr(hw, msr)
+				    : caps_allowed1(hw, caps_control_msr(hw, msr));
+}
+
+/*
+ * The controls of a word whose feature is in the mask, out of those the machine has, and with
+ * `software` those that need nothing of it.
+ */
+static uint64_t offered(const struct vmx_caps *hw, uint32_t msr, uint64_t mask, bool software)
+{
+	uint64_t bits = 0, allowed = machine_allows(hw, msr);
 
 	for (size_t i = 0; i < COUNT(controls); i++)
 		if (controls[i].msr == msr && (mask >> controls[i].feature & 1))
-			bits |= controls[i].bit;
-	return bits & caps_allowed1(hw, caps_control_msr(hw, msr));
+			bits |= controls[i].bit &
+				(software && controls[i].software ? UINT64_MAX : allowed);
+	return bits;
 }
 
 /* False when the machine lacks a control that the feature needs. */
-static bool machine_has(const struct vmx_caps *hw, size_t feature)
+static bool machine_has(const struct vmx_caps *hw, size_t feature, bool software)
 {
 	uint64_t cap = caps_msr(hw, MSR_VMX_EPT_VPID_CAP);
 	uint64_t ept_needs = EPT_CAP_WALK_4 | EPT_CAP_WB | EPT_CAP_INVEPT;
 
 	for (size_t i = 0; i < COUNT(controls); i++)
 		if (controls[i].feature == feature && feature != CAPS_FEATURE_BASE &&
-			offered(hw, controls[i].msr, 1ull << feature) == 0)
+			offered(hw, controls[i].msr, 1ull << feature, software) == 0)
 			return false;
 	switch (feature) {
 	case CAPS_FEATURE_EPT:
@@ -77,7 +92,7 @@ static bool machine_has(const struct vmx_caps *hw, size_t feature)
 }
 
 /* The wanted features that the machine has, needs included. Rows come after their needs. */
-static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted)
+static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted, bool software)
 {
 	uint64_t have = 0;
 
@@ -85,21 +100,21 @@ static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted)
 	for (size_t i = 0; i < CAPS_FEATURE_COUNT; i++)
 		if ((wanted >> i & 1) &&
 			(caps_feature_needs((enum caps_feature)i) & ~have) == 0 &&
-			machine_has(hw, i))
+			machine_has(hw, i, software))
 			have |= 1ull << i;
 	return have;
 }
 
 uint64_t caps_machine_features(const struct vmx_caps *hw)
 {
-	return effective_features(hw, UINT64_MAX);
+	return effective_features(hw, UINT64_MAX, false);
 }
 
 /* One control word: its plain MSR, and the TRUE one where true_msr is not 0. */
 static void derive_controls(struct vmx_caps *l1, const struct vmx_caps *hw, uint64_t have,
 	uint32_t msr, uint32_t true_msr, uint32_t default1)
 {
-	uint32_t can_be_1 = offered(hw, msr, have);
+	uint32_t can_be_1 = (uint32_t)offered(hw, msr, have, true);
 	uint32_t must_be_1 = caps_fixed1(hw, caps_control_msr(hw, msr));
 	uint64_t allowed1 = (uint64_t)(can_be_1 | default1) << 32;
 
@@ -178,7 +193,7 @@ void caps_derive(
 {
 	/* L2 cannot have more of CET than L1. */
 	uint64_t without = policy->cr4_valid & CR4_CET ? 0 : HAS(CET);
-	uint64_t have = effective_features(hw, policy->features & ~without);
+	uint64_t have = effective_features(hw, policy->features & ~without, true);
 	uint64_t basic =
 		CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
 		BASIC_TRUE_CONTROLS |
@@ -202,6 +217,7 @@ void caps_derive(
 	derive_controls(l1, hw, have, MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, DEFAULT1_ENTRY);
 	if (have & HAS(SECONDARY))
 		derive_controls(l1, hw, have, MSR_VMX_PROC2, 0, 0);
+	set_msr(l1, MSR_VMX_PROC3, offered(hw, MSR_VMX_PROC3, have, true));
 	set_msr(l1, MSR_VMX_MISC, derive_misc(hw, have));
 	set_msr(l1, MSR_VMX_CR0_FIXED0, caps_msr(hw, MSR_VMX_CR0_FIXED0));
 	set_msr(l1, MSR_VMX_CR0_FIXED1, caps_msr(hw, MSR_VMX_CR0_FIXED1));
@@ -233,6 +249,9 @@ bool caps_field_exists(const struct vmx_caps *c, enum vmcs_fid fid)
 		return may_be_1(c, MSR_VMX_PROC, bit);
 	case EXISTS_PROC2:
 		return may_be_1(c, MSR_VMX_PROC, 31) && may_be_1(c, MSR_VMX_PROC2, bit);
+	case EXISTS_PROC3:
+		return may_be_1(c, MSR_VMX_PROC, __builtin_ctz(PROC_TERTIARY)) &&
+		       (caps_msr(c, MSR_VMX_PROC3) >> bit & 1) != 0;
 	case EXISTS_EXIT:
 		return may_be_1(c, MSR_VMX_EXIT, bit);
 	case EXISTS_ENTRY:

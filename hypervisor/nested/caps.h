@@ -101,7 +101,7 @@ static inline bool caps_eptp_ok(const struct vmx_caps *c, uint64_t eptp)
 /* All that Nestor implements; CR4, EFER and DEBUGCTL bits of a plain 64-bit CPU. */
 struct caps_policy caps_policy_default(void);
 
-/* The mask of all features that the machine has, offered to L1 or not. */
+/* The mask of all features that the machine itself has, offered to L1 or not. */
 uint64_t caps_machine_features(const struct vmx_caps *hw);
 
 /*

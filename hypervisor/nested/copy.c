@@ -15,6 +15,7 @@
 #define IS_NEEDED_PROC2(c) ((c) == PROC2_ENABLE_EPT)
 #define IS_NEEDED_PIN(c)   0
 #define IS_NEEDED_PROC(c)  0
+#define IS_NEEDED_PROC3(c) 0
 #define IS_NEEDED_EXIT(c)  0
 #define IS_NEEDED_ENTRY(c) ((c) == ENTRY_LOAD_PAT || (c) == ENTRY_LOAD_EFER)
 #define SR                 FIELD_SR

@@ -11,6 +11,7 @@
 #define PIN(bit)      ((V(PIN_CONTROLS) & PIN_##bit) != 0)
 #define PRI(bit)      ((V(PROC_CONTROLS) & PROC_##bit) != 0)
 #define SEC(bit)      ((proc2(e) & PROC2_##bit) != 0)
+#define TER(bit)      ((proc3(e) & PROC3_##bit) != 0)
 #define XIT(bit)      ((V(EXIT_CONTROLS) & EXIT_##bit) != 0)
 #define NTRY(bit)     ((V(ENTRY_CONTROLS) & ENTRY_##bit) != 0)
 #define IMPLIES(a, b) (!(a) || (b))
@@ -29,6 +30,11 @@
 static inline uint32_t proc2(const struct check_env *e)
 {
 	return PRI(SECONDARY) ? (uint32_t)V(PROC2_CONTROLS) : 0;
+}
+
+static inline uint64_t proc3(const struct check_env *e)
+{
+	return PRI(TERTIARY) ? V(PROC3_CONTROLS) : 0;
 }
 
 static bool controls_ok(const struct check_env *e, uint32_t msr, uint64_t value)
@@ -56,6 +62,14 @@ static bool msr_area_end_ok(const struct check_env *e, uint64_t address, uint64_
 	if (count == 0 || address >> caps_pointer_width(e->caps) != 0)
 		return count == 0;
 	return (address + count * 16 - 1) >> caps_pointer_width(e->caps) == 0;
+}
+
+/* The entry with the last index. No sum wraps: a table starts within the physical width. */
+static bool pid_table_end_ok(const struct check_env *e)
+{
+	uint64_t last = V(PID_POINTER_TABLE) + V(LAST_PID_POINTER_INDEX) * sizeof(uint64_t);
+
+	return last >> caps_pointer_width(e->caps) == 0;
 }
 
 /* The priority class in L1's virtual-APIC page; memory that is not there reads as ones. */

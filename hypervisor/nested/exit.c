@@ -326,11 +326,38 @@ static enum nested_verdict resume_after_insn(struct nested *n, const struct nvmc
 }
 
 /* L1 does not want the exit. */
-static enum nested_verdict keep(struct nested *n, const struct nvmcs *v, uint32_t reason)
+static enum nested_verdict keep(struct nested *n, struct nvmcs *v, uint32_t reason)
 {
-	if (reason != EXIT_VMREAD && reason != EXIT_VMWRITE)
+	bool complete;
+
+	switch (reason) {
+	case EXIT_VMREAD:
+	case EXIT_VMWRITE:
+		complete = insn_l2_complete(n, reason);
+		break;
+	case EXIT_RDMSR:
+		if (!spec_ctrl_owns(n, v))
+			return NESTED_L0;
+		spec_ctrl_read(n, v);
+		complete = true;
+		break;
+	case EXIT_WRMSR:
+		if (ipi_owns_msr(n, v))
+			complete = ipi_wrmsr(n, v);
+		else if (spec_ctrl_owns(n, v))
+			complete = spec_ctrl_write(n, v);
+		else
+			return NESTED_L0;
+		break;
+	case EXIT_APIC_WRITE:
+		if (!ipi_owns_write(v))
+			return NESTED_L0;
+		complete = ipi_apic_write(n, v);
+		break;
+	default:
 		return NESTED_L0;
-	if (insn_l2_complete(n, reason))
+	}
+	if (complete)
 		return resume_after_insn(n, v);
 	return n->in_l2 ? NESTED_RESUME : NESTED_L1;
 }

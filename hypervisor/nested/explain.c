@@ -145,6 +145,8 @@ static struct bit_limits limits_of(const struct vmx_caps *c, enum word word, uin
 		return (struct bit_limits){0, c->efer_valid};
 	case WORD_DEBUGCTL:
 		return (struct bit_limits){0, c->debugctl_valid};
+	case WORD_PROC3:
+		return (struct bit_limits){0, caps_msr(c, MSR_VMX_PROC3)};
 	case WORD_NONE:
 		return (struct bit_limits){0, UINT64_MAX};
 	default:
@@ -237,6 +239,7 @@ static void put_exists(struct out *o, enum vmcs_fid fid)
 		[EXISTS_PIN] = WORD_PIN,
 		[EXISTS_PROC] = WORD_PROC,
 		[EXISTS_PROC2] = WORD_PROC2,
+		[EXISTS_PROC3] = WORD_PROC3,
 		[EXISTS_EXIT] = WORD_EXIT,
 		[EXISTS_ENTRY] = WORD_ENTRY};
 	const struct vmcs_field *f = &vmcs_fields[fid];

@@ -120,7 +120,8 @@ static void begin(struct nested *n, struct nvmcs *v)
 static bool moves(enum vmcs_fid fid)
 {
 	return vmcs_fields[fid].group & (GROUP_HOT | GROUP_LOADED | GROUP_INFO) ||
-	       fid == FID_ENTRY_CONTROLS || fid == FID_EPT_POINTER || fid == FID_EPTP_INDEX;
+	       fid == FID_ENTRY_CONTROLS || fid == FID_EPT_POINTER || fid == FID_EPTP_INDEX ||
+	       fid == FID_SPEC_CTRL_SHADOW;
 }
 
 /* From now on the shadow VMCS has the field. */

@@ -193,7 +193,7 @@ struct nested_refusal {
 struct nested_stats {
 	uint64_t to_l1[NESTED_TO_L1]; /* exits that L1 got, by the reason that it sees */
 	uint64_t entries, failed_entries, exits_kept, vmcs_loads, vmcs_switches, vept_fills,
-		vept_syncs, vept_zaps, vept_evictions, posted;
+		vept_syncs, vept_zaps, vept_evictions, posted, ipis;
 };
 
 /* All exits that L1 got. */

@@ -383,6 +383,24 @@ int posted_notification(const struct nvmcs *v);
 /* It has been acknowledged and dismissed; VMCS02 of v is current. */
 void posted_process(struct nested *n, const struct nvmcs *v);
 
+/* ---- ipi.c; L1 does not ask for the exit, VMCS02 of v is current ---- */
+
+/* Is this WRMSR of L2 one of its ICR, by which IPI virtualization sends? */
+bool ipi_owns_msr(const struct nested *n, const struct nvmcs *v);
+/* The same of an APIC-write exit. */
+bool ipi_owns_write(const struct nvmcs *v);
+/* Complete them. False: an exception is queued, or L1 has come to run. */
+bool ipi_wrmsr(struct nested *n, struct nvmcs *v);
+bool ipi_apic_write(struct nested *n, struct nvmcs *v);
+
+/* ---- spec_ctrl.c; likewise ---- */
+
+/* Is this RDMSR or WRMSR of L2 one of an IA32_SPEC_CTRL that L1 virtualizes? */
+bool spec_ctrl_owns(const struct nested *n, const struct nvmcs *v);
+/* Complete them. False: an exception is queued, or L1 has come to run. */
+void spec_ctrl_read(struct nested *n, const struct nvmcs *v);
+bool spec_ctrl_write(struct nested *n, struct nvmcs *v);
+
 /* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a
  * failed entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);
@@ -420,6 +438,12 @@ static inline uint32_t proc2_of(const struct nvmcs *v)
 {
 	return v->f[FID_PROC_CONTROLS] & PROC_SECONDARY ? (uint32_t)v->f[FID_PROC2_CONTROLS]
 							: 0;
+}
+
+/* The tertiary ones likewise. */
+static inline uint64_t proc3_of(const struct nvmcs *v)
+{
+	return v->f[FID_PROC_CONTROLS] & PROC_TERTIARY ? v->f[FID_PROC3_CONTROLS] : 0;
 }
 
 /* VMCS02's: what L1 owns L2 sees as L1 says, of the rest that L0 owns what there is. */

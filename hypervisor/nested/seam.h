@@ -122,6 +122,11 @@ uint32_t seam_pkru(struct nested *n);
 /* L1's local APIC: acknowledges the interrupt that it signals, and ends it at once if it is the
  * notification (-1: none is); the vector, negative if there is none any more. */
 int seam_irq_ack(struct nested *n, int notification);
+/*
+ * L1's local APIC sends a fixed interrupt as by a write of its ICR, to the physical id that
+ * NDST of a posted-interrupt descriptor has for its mode.
+ */
+void seam_notify(struct nested *n, uint32_t ndst, uint8_t vector);
 /* A VMX abort or triple fault of L1: ends the VM with this reason. */
 void seam_l1_shutdown(struct nested *n, const char *why);
 /* A refusal worth explaining; counts are bounded by the receiver. */

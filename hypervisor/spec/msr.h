@@ -76,6 +76,7 @@
 #define MSR_VMX_TRUE_EXIT     0x48f
 #define MSR_VMX_TRUE_ENTRY    0x490
 #define MSR_VMX_VMFUNC        0x491
+#define MSR_VMX_PROC3         0x492 /* IA32_VMX_PROCBASED_CTLS3 */
 #define MSR_MCG_EXT_CTL       0x4d0
 #define MSR_RTIT_CTL          0x570
 #define MSR_U_CET             0x6a0
@@ -90,6 +91,7 @@
 #define MSR_X2APIC_FIRST      0x800
 #define MSR_X2APIC_TPR        0x808
 #define MSR_X2APIC_EOI        0x80b
+#define MSR_X2APIC_ICR        0x830
 #define MSR_X2APIC_LVT_TIMER  0x832
 #define MSR_X2APIC_INITIAL    0x838
 #define MSR_X2APIC_CURRENT    0x839

@@ -23,4 +23,8 @@
 #define PID_NDST_8BIT(c)    ((uint8_t)((c) >> 40))
 #define PID_RESERVED        UINT64_C(0xff00fffc) /* of units; in the lower 32 bits */
 
+/* An entry of the table of "IPI virtualization": an address and, below it, */
+#define PID_POINTER_VALID BIT64(0)
+#define PID_POINTER_FLAGS 0x3fu /* the others are reserved */
+
 #endif

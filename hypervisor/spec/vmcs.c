@@ -5,10 +5,10 @@
 
 /*
  * An encoding is width and type (bits 14:10, with bit 12 zero), index (9:1) and access type
- * (0). No index reaches 32, so a table by both finds the field; a duplicate row does not
+ * (0). No index reaches 64, so a table by both finds the field; a duplicate row does not
  * compile.
  */
-#define INDEXES 32
+#define INDEXES 64
 
 static const uint8_t fid_plus_1[32][INDEXES] = {
 #define F(name, enc, exists, group, flags) [(enc) >> 10][((enc) >> 1) & 0x1ff] = FID_##name + 1,
@@ -31,7 +31,7 @@ enum vmcs_fid vmcs_fid_of(uint32_t encoding)
 
 #define ALWAYS             EXISTS_ALWAYS, 0
 #define VMFUNC             EXISTS_VMFUNC, 0
-#define CTL(word, control) EXISTS_##word, __builtin_ctz(word##_##control)
+#define CTL(word, control) EXISTS_##word, __builtin_ctzll(word##_##control)
 #define SR                 FIELD_SR
 #define SW                 FIELD_SW
 #define CHK_C              FIELD_CHK_C

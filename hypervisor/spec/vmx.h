@@ -28,6 +28,7 @@
 #define PROC_RDTSC_EXITING     BIT(12)
 #define PROC_CR3_LOAD_EXITING  BIT(15)
 #define PROC_CR3_STORE_EXITING BIT(16)
+#define PROC_TERTIARY          BIT(17)
 #define PROC_CR8_LOAD_EXITING  BIT(19)
 #define PROC_CR8_STORE_EXITING BIT(20)
 #define PROC_TPR_SHADOW        BIT(21)
@@ -72,7 +73,12 @@
 #define PROC2_BUS_LOCK_EXITING   BIT(30) /* "VMM bus-lock detection" */
 #define PROC2_NOTIFY_EXITING     BIT(31) /* "instruction timeout" */
 
-/* The field of the latter, which L1 does not have: ticks without an interrupt window. */
+/* Tertiary, a word of 64 bits ("activate tertiary controls") */
+#define PROC3_IPI_VIRTUALIZATION   BIT64(4)
+#define PROC3_VIRTUALIZE_SPEC_CTRL BIT64(7)
+
+/* The field of "instruction timeout", which L1 does not have: ticks without an interrupt
+ * window. */
 #define VMCS_NOTIFY_WINDOW 0x4024u
 
 /* 24.7.1 "VM-Exit Controls" */

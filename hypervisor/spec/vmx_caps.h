@@ -9,7 +9,7 @@
 
 #include "spec/vmx.h"
 
-#define CAPS_MSR_COUNT 18 /* 0x480 to 0x491 */
+#define CAPS_MSR_COUNT 19 /* 0x480 to 0x492 */
 
 struct vmx_caps {
 	/* by index - MSR_VMX_BASIC; zero when the MSR is absent */

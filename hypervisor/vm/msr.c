@@ -93,7 +93,7 @@ static bool is_platform_msr(uint32_t msr)
 
 static bool is_vmx_msr(uint32_t msr)
 {
-	return msr == MSR_FEATURE_CONTROL || (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_VMFUNC);
+	return msr == MSR_FEATURE_CONTROL || (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_PROC3);
 }
 
 static bool rdmsr_vmx(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

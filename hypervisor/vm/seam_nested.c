@@ -209,6 +209,13 @@ int seam_irq_ack(struct nested *n, int notification)
 		vcpu->vm->platform, vcpu->index, notification, &vcpu->irq_more);
 }
 
+void seam_notify(struct nested *n, uint32_t ndst, uint8_t vector)
+{
+	struct vcpu *vcpu = vcpu_of(n);
+
+	platform_send_notification(vcpu->vm->platform, vcpu->index, ndst, vector);
+}
+
 void seam_l1_shutdown(struct nested *n, const char *why)
 {
 	vm_stop(vcpu_of(n)->vm, VM_END_TRIPLE_FAULT, 0, why);

@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 9u
+#define VM_STATE_VERSION 10u
 
 /* Registers that are in no VMCS. */
 struct register_state {

@@ -42,6 +42,8 @@ void vmx_read_caps(struct vmx_caps *c)
 		c->msr[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC] = rdmsr(MSR_VMX_EPT_VPID_CAP);
 	if (caps_allowed1(c, MSR_VMX_PROC2) & PROC2_ENABLE_VMFUNC)
 		c->msr[MSR_VMX_VMFUNC - MSR_VMX_BASIC] = rdmsr(MSR_VMX_VMFUNC);
+	if (caps_allowed1(c, MSR_VMX_PROC) & PROC_TERTIARY)
+		c->msr[MSR_VMX_PROC3 - MSR_VMX_BASIC] = rdmsr(MSR_VMX_PROC3);
 	for (uint32_t m = MSR_VMX_TRUE_PIN; m <= MSR_VMX_TRUE_ENTRY; m++)
 		if (caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS)
 			c->msr[m - MSR_VMX_BASIC] = rdmsr(m);

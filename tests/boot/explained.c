@@ -66,7 +66,7 @@ static void msrs(void)
 	wrmsr_try(MSR_MTRR_DEF_TYPE, 2);
 	wrmsr_try(MSR_FEATURE_CONTROL, 0);
 	wrmsr_try(MSR_VMX_BASIC, 0);
-	rdmsr_try(MSR_VMX_VMFUNC + 1);
+	rdmsr_try(MSR_VMX_PROC3 + 1);
 	rdmsr_try(MSR_X2APIC_FIRST + 2);
 	wrmsr_try(MSR_APIC_BASE, 0x400);
 	wrmsr_try(MSR_APIC_BASE, 1);

@@ -2100,8 +2100,19 @@ test_linux_as_l2() {
 
 test_the_demo_with_debians_qemu() {
 	expect 0 run guests/demo.yaml --verbose --summary &&
-		shows 'kvm_intel enable_apicv = Y' "starting L2 with Debian's QEMU" 'L2: done' 'L1: done with status 0' \
+		shows 'kvm_intel enable_apicv = Y' 'kvm_intel enable_ipiv = Y' "starting L2 with Debian's QEMU" 'L2: done' 'L1: done with status 0' \
 			'nested entries' 'in L2'
+}
+
+# L1's APICs in either mode; L2's in both, one after the other.
+test_l2s_send_each_other_ipis_without_l1() {
+	local mode
+	for mode in xapic x2apic; do
+		expect 1 run --timeout 100 --memory 64M --cpus 3 --machine-cpus 2 --cmdline "$mode" --l1 "$B/payload/ipis.elf" &&
+			shows '^x2APIC: 100 interrupts, 0 exits' '^xAPIC: 100 interrupts, 0 exits' '^ipis: 0 wrong' || return 1
+	done
+	expect 5 run --timeout 100 --memory 64M --cpus 3 --machine-cpus 2 --vmx-features=-posted_intr --l1 "$B/payload/ipis.elf" &&
+		shows 'L1: no IPI virtualization'
 }
 
 test_linux_as_l1_with_four_cpus() {

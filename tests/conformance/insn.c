@@ -149,8 +149,12 @@ static void launch_states(void)
  */
 static bool field_offered(unsigned word, unsigned bit)
 {
-	static const uint32_t msr[] = {
-		0, MSR_VMX_PIN, MSR_VMX_PROC, MSR_VMX_PROC2, MSR_VMX_EXIT, MSR_VMX_ENTRY};
+	static const uint32_t msr[] = {[EXISTS_PIN] = MSR_VMX_PIN,
+		[EXISTS_PROC] = MSR_VMX_PROC,
+		[EXISTS_PROC2] = MSR_VMX_PROC2,
+		[EXISTS_PROC3] = MSR_VMX_PROC3,
+		[EXISTS_EXIT] = MSR_VMX_EXIT,
+		[EXISTS_ENTRY] = MSR_VMX_ENTRY};
 
 	if (word == EXISTS_ALWAYS)
 		return true;

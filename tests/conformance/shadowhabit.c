@@ -38,7 +38,9 @@ static void find_fields(void)
 #include "spec/vmcs_fields.def"
 	/* Nestor does not offer them, or not always. */
 	has[FID_GUEST_PERF_GLOBAL_CTRL] = has[FID_HOST_PERF_GLOBAL_CTRL] = false;
-	has[FID_VMREAD_BITMAP] = has[FID_VMWRITE_BITMAP] = false;
+	has[FID_VMREAD_BITMAP] = has[FID_VMWRITE_BITMAP] = has[FID_PROC3_CONTROLS] = false;
+	has[FID_SPEC_CTRL_MASK] = has[FID_SPEC_CTRL_SHADOW] = false;
+	has[FID_LAST_PID_POINTER_INDEX] = has[FID_PID_POINTER_TABLE] = false;
 	/* The exit does not define them, or they change by themselves. */
 	has[FID_EXIT_INTR_ERROR_CODE] = has[FID_IDT_VECTORING_ERROR_CODE] = false;
 	has[FID_EXIT_INSTRUCTION_INFO] = has[FID_GUEST_LINEAR_ADDRESS] = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * VMX capability MSRs of a machine like a Skylake server, but with CET, for tests.
+ * VMX capability MSRs of a machine like a Skylake server, but with CET and a tertiary control,
+ * for tests.
  */
 #ifndef NESTOR_TESTS_FAKE_CAPS_H
 #define NESTOR_TESTS_FAKE_CAPS_H
@@ -14,7 +15,7 @@ static inline struct vmx_caps fake_hardware_caps(void)
 #define SET(name, value) hw.msr[MSR_VMX_##name - MSR_VMX_BASIC] = (value)
 	SET(BASIC, 0x00da040000000004);
 	SET(PIN, 0x000000ff00000016);
-	SET(PROC, 0xfff9fffe0401e172);
+	SET(PROC, 0xfffbfffe0401e172);
 	SET(EXIT, 0x11ffffff00036dff);
 	SET(ENTRY, 0x0013ffff000011ff);
 	SET(MISC, 0x000000007004c1e7);
@@ -26,10 +27,11 @@ static inline struct vmx_caps fake_hardware_caps(void)
 	SET(PROC2, 0x025fffff00000000);
 	SET(EPT_VPID_CAP, 0x00000f0106734141);
 	SET(TRUE_PIN, 0x000000ff00000016);
-	SET(TRUE_PROC, 0xfff9fffe04006172);
+	SET(TRUE_PROC, 0xfffbfffe04006172);
 	SET(TRUE_EXIT, 0x11ffffff00036dfb);
 	SET(TRUE_ENTRY, 0x0013ffff000011fb);
 	SET(VMFUNC, 0x0000000000000001);
+	SET(PROC3, 0x0000000000000080); /* "virtualize IA32_SPEC_CTRL" */
 #undef SET
 	return hw;
 }

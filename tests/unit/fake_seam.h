@@ -258,6 +258,12 @@ int seam_irq_ack(struct nested *n, int notification)
 	return fake_hw.irq;
 }
 
+void seam_notify(struct nested *n, uint32_t ndst, uint8_t vector)
+{
+	(void)n;
+	fake_record(__func__, ndst, vector);
+}
+
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)
 {
 	(void)n;

@@ -16,6 +16,7 @@
 #define GOLDEN_PDPT         0x9000
 #define GOLDEN_CURRENT      0xa000
 #define GOLDEN_LINK         0xb000
+#define GOLDEN_PID_TABLE    0x12fe0 /* of eight entries, the last four on the next page */
 
 #define GOLDEN_PAT 0x0007040600070406ull
 
@@ -182,6 +183,10 @@ static inline void golden_apicv(uint64_t *f)
 				 PROC2_ENABLE_PML | PROC2_ENABLE_VMFUNC | PROC2_VMCS_SHADOWING |
 				 PROC2_EPT_VIOLATION_VE;
 	f[FID_EPT_POINTER] |= EPTP_AD;
+	f[FID_PROC_CONTROLS] |= PROC_TERTIARY;
+	f[FID_PROC3_CONTROLS] = PROC3_IPI_VIRTUALIZATION;
+	f[FID_PID_POINTER_TABLE] = GOLDEN_PID_TABLE;
+	f[FID_LAST_PID_POINTER_INDEX] = 7;
 	f[FID_POSTED_INTR_NV] = 0xf2;
 	f[FID_POSTED_INTR_DESC] = 0xc040;
 	f[FID_PML_ADDRESS] = 0xd000;

@@ -137,6 +137,37 @@ static void ffffffff_is_all(void **state)
 	assert_int_equal(takers(), VCPUS);
 }
 
+/* NDST of a descriptor: 32 bits, or 15:8 of them, by the mode of who sends. */
+static void notifications_go_where_ndst_says_in_the_senders_mode(void **state)
+{
+	(void)state;
+	platform_send_notification(&machine, 0, 258, VECTOR);
+	assert_int_equal(takers(), 1);
+	assert_true(took[258]);
+	platform_send_notification(&machine, 0, UINT32_MAX, VECTOR);
+	assert_int_equal(takers(), VCPUS);
+	platform_send_notification(&machine, 0, VCPUS, VECTOR);
+	assert_int_equal(takers(), 0);
+	to_xapic_mode(3);
+	platform_send_notification(&machine, 3, 0xabcd05ef, VECTOR);
+	assert_int_equal(takers(), 1);
+	assert_true(took[5]);
+	platform_send_notification(&machine, 3, 0xff00, VECTOR);
+	assert_int_equal(takers(), VCPUS);
+	platform_send_notification(&machine, 3, 5, VECTOR);
+	assert_int_equal(takers(), 1);
+	assert_true(took[0]);
+	/* They leave the ICR as software wrote it, and no vector below 16 goes out. */
+	assert_int_equal(fake_rdmsr(0, X2APIC(APIC_ICR)), 0);
+	platform_send_notification(&machine, 0, 2, 15);
+	assert_int_equal(takers(), 0);
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ESR), 0));
+	assert_int_equal(fake_rdmsr(0, X2APIC(APIC_ESR)), ESR_SEND_ILLEGAL_VECTOR);
+	assert_true(fake_wrmsr(4, MSR_APIC_BASE, BASE_DISABLED));
+	platform_send_notification(&machine, 4, 0x0200, VECTOR);
+	assert_int_equal(takers(), 0);
+}
+
 static void shorthands_reach_all_or_all_others(void **state)
 {
 	(void)state;
@@ -300,6 +331,7 @@ int main(void)
 		T(each_id_is_a_physical_destination),
 		T(ff_is_one_of_them_and_not_all),
 		T(ffffffff_is_all),
+		T(notifications_go_where_ndst_says_in_the_senders_mode),
 		T(shorthands_reach_all_or_all_others),
 		T(a_logical_destination_is_some_of_a_cluster),
 		T(a_cluster_may_have_fewer),

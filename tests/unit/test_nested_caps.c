@@ -13,11 +13,12 @@
 
 static const struct {
 	uint32_t plain, true_msr, default1;
+	uint32_t software; /* offered on machines that lack it, too */
 } words[] = {
-	{MSR_VMX_PIN, MSR_VMX_TRUE_PIN, 0x16},
-	{MSR_VMX_PROC, MSR_VMX_TRUE_PROC, 0x0401e172},
-	{MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, 0x36dff},
-	{MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, 0x11ff},
+	{MSR_VMX_PIN, MSR_VMX_TRUE_PIN, 0x16, 0},
+	{MSR_VMX_PROC, MSR_VMX_TRUE_PROC, 0x0401e172, PROC_TERTIARY},
+	{MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, 0x36dff, 0},
+	{MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, 0x11ff, 0},
 };
 
 static struct vmx_caps derive(const struct vmx_caps *hw, uint64_t features)
@@ -73,7 +74,7 @@ static void expect_consistent(const struct vmx_caps *l1, const struct vmx_caps *
 
 		assert_int_equal(can, caps_allowed1(l1, words[i].true_msr));
 		assert_int_equal(must & ~can, 0);
-		assert_int_equal(can & ~(hw_can | words[i].default1), 0);
+		assert_int_equal(can & ~(hw_can | words[i].default1 | words[i].software), 0);
 		assert_int_equal(caps_fixed1(l1, words[i].plain), must | words[i].default1);
 		assert_int_equal(caps_fixed1(l1, words[i].plain) & ~can, 0);
 	}
@@ -94,6 +95,7 @@ static void expect_dependencies(const struct vmx_caps *l1)
 			    PROC2_MODE_BASED_EXECUTE;
 	uint32_t need_tpr =
 		PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY;
+	uint32_t need_posting = PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT;
 
 	if (!(caps_allowed1(l1, MSR_VMX_PROC) & PROC_SECONDARY))
 		assert_int_equal(proc2, 0);
@@ -105,6 +107,12 @@ static void expect_dependencies(const struct vmx_caps *l1)
 		assert_int_equal(caps_allowed1(l1, MSR_VMX_PIN) & PIN_POSTED_INTR, 0);
 	if (!(proc2 & (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID)))
 		assert_true(caps_msr(l1, MSR_VMX_EPT_VPID_CAP) == 0);
+	/* The word is there where one of its bits is. */
+	assert_true(!(caps_allowed1(l1, MSR_VMX_PROC) & PROC_TERTIARY) ==
+		    !caps_msr(l1, MSR_VMX_PROC3));
+	if (!(caps_allowed1(l1, MSR_VMX_PIN) & PIN_POSTED_INTR) ||
+		(proc2 & need_posting) != need_posting)
+		assert_false(caps_msr(l1, MSR_VMX_PROC3) & PROC3_IPI_VIRTUALIZATION);
 	if (proc2 & PROC2_UNRESTRICTED_GUEST)
 		assert_true(caps_msr(l1, MSR_VMX_MISC) & MISC_STORE_LMA);
 }
@@ -154,6 +162,8 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	assert_false(
 		caps_allowed1(&l1, MSR_VMX_ENTRY) & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL));
 	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == VMFUNC_EPTP_SWITCHING);
+	assert_true(caps_msr(&l1, MSR_VMX_PROC3) ==
+		    (PROC3_IPI_VIRTUALIZATION | PROC3_VIRTUALIZE_SPEC_CTRL));
 }
 
 static void user_waits_are_offered_where_the_machine_has_them(void **state)
@@ -269,6 +279,7 @@ static void a_machine_without_options_gives_a_consistent_l1(void **state)
 	assert_int_equal(l1.maxphyaddr, 36);
 	assert_false(caps_field_exists(&l1, FID_EPT_POINTER));
 	assert_false(caps_field_exists(&l1, FID_PROC2_CONTROLS));
+	assert_false(caps_field_exists(&l1, FID_PROC3_CONTROLS));
 	assert_true(caps_field_exists(&l1, FID_VMCS_LINK_POINTER));
 }
 
@@ -299,7 +310,7 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
 	assert_false(caps_field_exists(&l1, FID_GUEST_BNDCFGS));
 	assert_true(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
-	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_TSC_MULTIPLIER & 0x3fe);
+	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_SPEC_CTRL_SHADOW & 0x3fe);
 }
 
 static void l2_may_have_cet_only_where_l1_has_it(void **state)
@@ -458,7 +469,9 @@ static void cpu_generations_grow(void **state)
 	assert_true((westmere & nehalem) == nehalem && (haswell & westmere) == westmere);
 	assert_true((broadwell & haswell) == haswell && (skylake & broadwell) == broadwell);
 	/* Every feature belongs to a generation; none brings what is not implemented. */
-	assert_true((sapphire & ~skylake) == (feature("cet") | feature("user_wait")));
+	assert_true(
+		(sapphire & ~skylake) == (feature("cet") | feature("user_wait") |
+						 feature("ipi_virt") | feature("spec_ctrl")));
 	assert_true(sapphire == all);
 	assert_true(parsed("haswell,-ept,+xsaves") ==
 		    ((haswell & ~feature("ept")) | feature("xsaves")));

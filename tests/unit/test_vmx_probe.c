@@ -27,8 +27,8 @@
 uint64_t hw_now;
 _Thread_local struct percpu *hw_cpu;
 static uint32_t features;
-static uint64_t feature_control, capability[MSR_VMX_VMFUNC - MSR_VMX_BASIC + 1], cr4;
-static bool exists[MSR_VMX_VMFUNC - MSR_VMX_BASIC + 1], has_local;
+static uint64_t feature_control, capability[CAPS_MSR_COUNT], cr4;
+static bool exists[CAPS_MSR_COUNT], has_local;
 static unsigned writes;
 
 struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
@@ -50,7 +50,7 @@ uint64_t hw_rdmsr(uint32_t msr)
 	assert_true(features & VMX);
 	if (msr == MSR_FEATURE_CONTROL)
 		return feature_control;
-	assert_in_range(msr, MSR_VMX_BASIC, MSR_VMX_VMFUNC);
+	assert_in_range(msr, MSR_VMX_BASIC, MSR_VMX_PROC3);
 	assert_true(exists[msr - MSR_VMX_BASIC]);
 	return capability[msr - MSR_VMX_BASIC];
 }
@@ -96,6 +96,7 @@ static int begin(void **state)
 	has(MSR_VMX_PROC2, UINT64_C(0xffffffff) << 32);
 	has(MSR_VMX_EPT_VPID_CAP, UINT64_C(0xf0106134141));
 	has(MSR_VMX_VMFUNC, 1);
+	has(MSR_VMX_PROC3, 0x90);
 	features = VMX | XSAVE;
 	feature_control = LOCK | ON;
 	has_local = false;
@@ -163,11 +164,13 @@ static void a_processor_without_vtx_is_asked_nothing_more(void **state)
 static void msrs_that_others_do_not_tell_of_are_not_read(void **state)
 {
 	(void)state;
-	has(MSR_VMX_PROC, 0x7fffffffull << 32); /* no secondary controls */
+	has(MSR_VMX_PROC, 0x7ffdffffull << 32); /* no secondary and no tertiary controls */
 	exists[MSR_VMX_PROC2 - MSR_VMX_BASIC] = false;
 	exists[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC] = false;
 	exists[MSR_VMX_VMFUNC - MSR_VMX_BASIC] = false;
+	exists[MSR_VMX_PROC3 - MSR_VMX_BASIC] = false;
 	assert_int_equal(probe(), VMX_INSUFFICIENT);
+	assert_true(caps_msr(&vmx_caps, MSR_VMX_PROC3) == 0);
 }
 
 static void what_is_missing_has_a_name(void **state)
@@ -177,6 +180,7 @@ static void what_is_missing_has_a_name(void **state)
 	(void)state;
 	assert_int_equal(vmx_probe(&missing), VMX_OK);
 	assert_null(missing);
+	assert_true(caps_msr(&vmx_caps, MSR_VMX_PROC3) == 0x90);
 	features = VMX;
 	assert_int_equal(vmx_probe(&missing), VMX_INSUFFICIENT);
 	assert_string_equal(missing, "XSAVE");

@@ -37,7 +37,7 @@ struct host {
 static int bad_line(struct error *e, const char *path, unsigned line, const char *why)
 {
 	return fail(e, STATUS_BAD_INPUT,
-		"%s:%u: %s: must be lines of an MSR from 0x480 to 0x491, or 0x10a, and its "
+		"%s:%u: %s: must be lines of an MSR from 0x480 to 0x492, or 0x10a, and its "
 		"value, of a register of CPUID such as cpuid.1.eax and its value, or of the "
 		"word maxphyaddr and a number from 32 to 52",
 		path, line, why);

@@ -41,6 +41,8 @@ static const struct family {
 		"TSC ticks that it waited for a CPU"},
 	{"posted", "nestor_vcpu_posted_interrupts_total", "",
 		"interrupts that were posted for L2"},
+	{"ipis", "nestor_vcpu_virtual_ipis_total", "",
+		"interrupts that L2 sent by IPI virtualization"},
 };
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))

@@ -11,6 +11,7 @@
 #include "input.h"
 #include "nested/nested_int.h"
 #include "nested/paging.h"
+#include "spec/apic.h"
 #include "vept_invariants.h"
 #include "vmcs02_theorem.h"
 
@@ -217,6 +218,17 @@ static void act_as_l1(struct input *in)
 	}
 }
 
+/* Those that nested/ completes, with an operand in EDX:EAX. */
+static void choose_msr(struct input *in)
+{
+	static const uint32_t msrs[] = {MSR_X2APIC_ICR, MSR_SPEC_CTRL, MSR_X2APIC_EOI};
+
+	world.gpr[1] = msrs[byte(in) % 3];
+	world.gpr[2] = byte(in) & 1 ? byte(in) & 7u : value(in, 0);
+	if (byte(in) & 1)
+		world.gpr[0] = byte(in);
+}
+
 static void l2_exits(struct input *in)
 {
 	uint64_t *f02 = world_02();
@@ -232,6 +244,10 @@ static void l2_exits(struct input *in)
 	f02[FID_GUEST_PHYSICAL_ADDRESS] = value(in, 0);
 	world.gpr[0] = reason == EXIT_VMFUNC ? 0 : value(in, 0);
 	world.gpr[1] = value(in, 0);
+	if (reason == EXIT_RDMSR || reason == EXIT_WRMSR)
+		choose_msr(in);
+	if (reason == EXIT_APIC_WRITE)
+		f02[FID_EXIT_QUALIFICATION] = byte(in) & 1 ? APIC_ICR : take(in, 2);
 	verdict = nested_l2_exit(&world.n, reason);
 	assert_true((verdict == NESTED_L1) == !world.n.in_l2);
 }
