@@ -54,6 +54,8 @@ static void log_issues(void)
 			machine.issue[i].what);
 	if (does(MITIGATION_THUNKS))
 		log_info("indirect branches and returns in thunks: %u", branches_count());
+	if (leaf_of(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR))
+		log_info("a hypervisor is below: what needs microcode here, it does not offer");
 }
 
 void mitigate_judge(void)
