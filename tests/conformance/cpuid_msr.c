@@ -166,7 +166,8 @@ int payload_main(void)
 	rdpmc();
 	if (cmdline_flag("fmask"))
 		fmask();
-	print("fast strings %d\n", (int)(rdmsr(0x1a0) & 1));
+	if (!cmdline_flag("common")) /* as the machine has it */
+		print("fast strings %d\n", (int)(rdmsr(0x1a0) & 1));
 	base("xAPIC", 0xfee00900);
 	base("xAPIC", 0xfee00800); /* the BSP flag is as written */
 	base("xAPIC", 0xfee00900);

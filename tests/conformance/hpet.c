@@ -117,13 +117,18 @@ static void set_pin(unsigned n, uint32_t low)
 	IOAPIC[4] = low;
 }
 
+static void take_pending(void)
+{
+	__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
+}
+
 /* Until the counter has gone on by so many units, with interrupts. */
 static void wait(uint64_t units)
 {
 	uint64_t from = get(HPET_COUNTER);
 
 	while (get(HPET_COUNTER) - from < ticks(units))
-		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
+		take_pending();
 }
 
 /* What has come so far, printed later: that takes time. */
@@ -372,6 +377,7 @@ static void legacy(void)
 	}
 	put(HPET_COUNTER, 0);
 	put(HPET_CONFIG, HPET_ENABLE | HPET_LEGACY);
+	take_pending();
 	forget();
 	wait(1800);
 	before = interrupt_count[VECTOR_PIT];

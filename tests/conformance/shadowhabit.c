@@ -5,6 +5,7 @@
  * into digests, as differences from the values at the start, so that addresses do not count.
  * A VMM that has learned to serve some of them in another way must not be told by it.
  */
+#include "cmdline.h"
 #include "conf.h"
 #include "random.h"
 
@@ -32,6 +33,18 @@ static void see(uint64_t value)
 	digest ^= digest >> 29;
 }
 
+/* With "common" on the command line: not what only some machines have. */
+static void leave_out_what_some_have(void)
+{
+	static const uint8_t some[] = {FID_POSTED_INTR_NV, FID_POSTED_INTR_DESC, FID_EPTP_INDEX,
+		FID_VE_INFO_ADDRESS, FID_PLE_GAP, FID_PLE_WINDOW, FID_ENCLS_EXITING_BITMAP,
+		FID_GUEST_BNDCFGS, FID_CR3_TARGET0, FID_CR3_TARGET1, FID_CR3_TARGET2,
+		FID_CR3_TARGET3};
+
+	for (size_t i = 0; i < sizeof(some); i++)
+		has[some[i]] = false;
+}
+
 static void find_fields(void)
 {
 #define F(name, enc, exists, group, flags) has[FID_##name] = (exists);
@@ -48,6 +61,8 @@ static void find_fields(void)
 	has[FID_IO_RCX] = has[FID_IO_RSI] = has[FID_IO_RDI] = has[FID_IO_RIP] = false;
 	has[FID_GUEST_SMBASE] = has[FID_INSTRUCTION_ERROR] = false;
 	has[FID_EXIT_INSTRUCTION_LENGTH] = false; /* the emulator's failed entries change it */
+	if (cmdline_flag("common"))
+		leave_out_what_some_have();
 }
 
 static uint32_t field_of(unsigned fid)

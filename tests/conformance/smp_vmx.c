@@ -200,7 +200,7 @@ static void move(void)
 	moving.rbx = 0x10;
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0x123456);
 	vmwrite(VMCS_TSC_OFFSET, 0x9876543210);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 2);
+	vmwrite(VMCS_CR3_TARGET_COUNT, conf_cr3_targets(2) ? 2 : 0);
 	vmwrite(VMCS_CR4_READ_SHADOW, 0x40);
 	conf_status("vmlaunch on 0", l2_run(&moving));
 	print("L2 on 0: exit %lu rbx=%lx\n", vmread(VMCS_EXIT_REASON), moving.rbx);
