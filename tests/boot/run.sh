@@ -2928,6 +2928,8 @@ test_a_cpu_without_64_bit_mode_is_told_at_once() {
 	expect 68 run --timeout 120 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
 		--machine-option 'cpu: model=p3_katmai, count=1, ips=50000000' && shows 'no 64-bit mode'
 }
+		expect 66 run --bare --display text --l1 "$B/payload/power.elf" && one_line && shows "bare has no use for 'display': the machine has none" &&
+		expect 66 run --bare --disk tests/boot/run.sh --l1 "$B/payload/power.elf" && one_line && shows "'disks' of VMs: --machine-disk is" &&
 
 # All vCPUs on all CPUs, by SIGINT.
 test_an_interrupted_run_is_reported() {

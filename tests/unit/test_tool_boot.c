@@ -384,6 +384,91 @@ static void a_bare_32_bit_linux_starts_without_paging(void **state)
 	assert_non_null(strstr(error.text, "do not fit below 896M"));
 }
 
+/* Another value than the default of each setting of VMs; right: a bare machine has it, too. */
+static const struct {
+	const char *name, *value, *right;
+} values[] = {
+	{"name", "b", NULL},
+	{"memory", "32M", NULL},
+	{"cpus", "2", NULL},
+	{"protocol", "linux", NULL},
+	{"argv0", "off", NULL},
+	{"nodes", "2", "--machine-nodes"},
+	{"vmx", "off", "--machine-option"},
+	{"shadow", "off", "Nestor's"},
+	{"apicv", "off", "Nestor's"},
+	{"cpu-features", "haswell", "--machine-option"},
+	{"vmx-features", "-ept", "--machine-option"},
+	{"start", "off", "Nestor's"},
+	{"restart", "always", "Nestor's"},
+	{"restart-limit", "3", "Nestor's"},
+	{"background", "on", "Nestor's"},
+	{"weight", "7", "Nestor's"},
+	{"pin", "1", "Nestor's"},
+	{"reserve", "32M", "Nestor's"},
+	{"balloon", "on", "no such device"},
+	{"rng", "off", "no such device"},
+	{"virtio-console", "on", "UART"},
+	{"hpet", "off", "its own one"},
+	{"vsock", "on", "no such device"},
+	{"root-ports", "1", "its own"},
+	{"ports", "log", "UART"},
+	{"firmware-log", "on", "no firmware"},
+	{"boot", "disk", "no firmware"},
+	{"display", "text", "none that is shown"},
+	{"net", "lan", "--net-device"},
+	{"devices", "pci:00:03.0", "are its own"},
+	{"iommu", "vtd", "--machine-iommu"},
+};
+
+static void bare_refuses(const char *what, const char *right)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "'%s'", what);
+	assert_int_equal(
+		boot_plan_bare(&arena, &scenario, files, &plan, &error), STATUS_BAD_INPUT);
+	assert_non_null(strstr(error.text, "here: "));
+	assert_non_null(strstr(error.text, name));
+	assert_non_null(strstr(error.text, right));
+	error = (struct error){0};
+}
+
+static void a_bare_machine_takes_no_settings_that_only_vms_have(void **state)
+{
+	const struct setting *s = vm_settings;
+	struct vm_spec *vm = &scenario.vms[0];
+	const struct vm_config config = vm->config;
+	char must[SETTING_TEXT_SIZE];
+
+	(void)state;
+	files[0].kernel = (struct kernel){.kind = KERNEL_LINUX,
+		.image = image_elf64(&arena, 0x1000000, 0x3000),
+		.low = 0x1000000,
+		.high = 0x1003000};
+	vm->cmdline = "";
+	for (; s->kind != SETTING_END; s++) {
+		size_t i = 0;
+
+		while (strcmp(values[i].name, s->name) != 0) /* a new one needs a row */
+			assert_true(++i < sizeof(values) / sizeof(values[0]));
+		assert_true(setting_parse(s,
+			(struct text){values[i].value, strlen(values[i].value)}, &vm->config,
+			must));
+		assert_false(setting_is_default(s, &vm->config));
+		if (values[i].right)
+			bare_refuses(s->name, values[i].right);
+		else
+			assert_int_equal(
+				boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
+		vm->config = config;
+	}
+	vm->cdrom_count = 1;
+	bare_refuses("cdroms", "--machine-disk");
+	vm->disk_count = 1;
+	bare_refuses("disks", "--machine-disk");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +497,8 @@ int main(void)
 			msrs_of_firmware_are_in_the_rom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			entries_of_a_memory_map_are_before_the_machines_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_bare_machine_takes_no_settings_that_only_vms_have, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

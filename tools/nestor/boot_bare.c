@@ -156,6 +156,72 @@ static int plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm
 	return 0;
 }
 
+/* ---- what only VMs have ---- */
+
+/* Settings of a VM that say something of the machine, too. */
+static const char *const of_machine[] = {"name", "memory", "cpus", "protocol", "argv0", NULL};
+
+/* What is right for others. Those that are not here are Nestor's: how it runs a VM. */
+static const struct {
+	const char *name, *instead;
+} of_vms[] = {
+	{"nodes", "--machine-nodes says how many the machine has"},
+	{"vmx", "the processor's is there: --machine-option chooses another one"},
+	{"cpu-features", "--machine-option chooses another processor"},
+	{"vmx-features", "--machine-option chooses another processor"},
+	{"balloon", "the machine has no such device"},
+	{"rng", "the machine has no such device"},
+	{"virtio-console", "the machine has no such device: what is typed goes to its UART"},
+	{"ports", "the machine has no such device: what is typed goes to its UART"},
+	{"vsock", "the machine has no such device"},
+	{"hpet", "the machine has its own one"},
+	{"root-ports", "the machine has its own devices"},
+	{"display", "the machine has none that is shown"},
+	{"firmware-log", "the machine starts no firmware"},
+	{"boot", "the machine starts no firmware"},
+	{"net", "--net-device is for the machine's network card"},
+	{"devices", "all devices of the machine are its own"},
+	{"iommu", "--machine-iommu is for the machine's"},
+};
+
+static bool is_of_machine(const char *name)
+{
+	const char *const *n = of_machine;
+
+	while (*n && strcmp(*n, name) != 0)
+		n++;
+	return *n != NULL;
+}
+
+static int refuse_of_vms(const struct vm_spec *vm, const char *name, struct error *e)
+{
+	const char *instead = "that is Nestor's, which is not there";
+
+	for (size_t i = 0; i < sizeof(of_vms) / sizeof(of_vms[0]); i++)
+		if (strcmp(of_vms[i].name, name) == 0)
+			instead = of_vms[i].instead;
+	return fail(e, STATUS_BAD_INPUT, "%s: --bare has no use for '%s': %s", vm->where, name,
+		instead);
+}
+
+/* The comparison of the two runs would be one of two machines. */
+static int check_of_vms(const struct vm_spec *vm, struct error *e)
+{
+	const struct place *variables = &vm->variables;
+
+	for (const struct setting *s = vm_settings; s->kind != SETTING_END; s++)
+		if (!is_of_machine(s->name) && !setting_is_default(s, &vm->config))
+			return refuse_of_vms(vm, s->name, e);
+	if (vm->disk_count || vm->cdrom_count)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: --bare has no use for '%s' of VMs: --machine-disk is the machine's",
+			vm->where, vm->disk_count ? "disks" : "cdroms");
+	if (variables->path)
+		return fail(
+			e, STATUS_BAD_INPUT, "%s: --bare starts no firmware", variables->where);
+	return 0;
+}
+
 int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e)
 {
@@ -167,6 +233,8 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	if (vm->firmware.path)
 		return fail(e, STATUS_BAD_INPUT, "%s: --bare starts no firmware",
 			vm->firmware.where);
+	if (check_of_vms(vm, e))
+		return e->status;
 	if (vm->config.cpus > MACHINE_ACPI_CPUS)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: %u CPUs are asked for, but a bare machine has at most %d",
