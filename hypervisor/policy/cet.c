@@ -13,8 +13,9 @@ static const uint32_t msrs[] = {MSR_U_CET, MSR_S_CET, MSR_PL0_SSP, MSR_PL0_SSP +
 
 void cet_offer_make(struct cet_offer *o, const struct cpuid_table *t)
 {
-	*o = (struct cet_offer){
-		.stacks = cpuid_policy_has(t, CPUID_CET_SS), .xss = t->xss_mask};
+	*o = (struct cet_offer){.stacks = cpuid_policy_has(t, CPUID_CET_SS),
+		.xsaves = cpuid_policy_has(t, CPUID_XSAVES),
+		.xss = t->xss_mask};
 	o->linear_bits = cpuid_policy_linear_bits(t);
 	o->control = (o->stacks ? CET_OF_SS : 0) |
 		     (cpuid_policy_has(t, CPUID_CET_IBT) ? CET_OF_IBT : 0);
@@ -32,17 +33,19 @@ bool is_cet_msr(uint32_t msr)
 
 static bool exists(const struct cet_offer *o, uint32_t msr)
 {
+	if (msr == MSR_XSS)
+		return o->xsaves;
 	return is_control(msr) ? o->control != 0 : o->stacks;
 }
 
 enum denial cet_denial(const struct cet_offer *o, uint32_t msr, bool write, uint64_t value)
 {
-	if (msr == MSR_XSS)
-		return write && value & ~o->xss ? DENIAL_MSR_XSS : DENIAL_NONE;
 	if (!exists(o, msr))
 		return DENIAL_MSR_UNKNOWN;
 	if (!write)
 		return DENIAL_NONE;
+	if (msr == MSR_XSS)
+		return value & ~o->xss ? DENIAL_MSR_XSS : DENIAL_NONE;
 	if (is_control(msr) && !cet_control_valid(value, o->control))
 		return DENIAL_MSR_CET;
 	if (!is_control(msr) && msr != MSR_SSP_TABLE && value & SSP_ALIGNMENT)

@@ -15,7 +15,8 @@
 struct cet_offer {
 	uint64_t control; /* bits of IA32_U_CET and IA32_S_CET; 0: there is no CET */
 	bool stacks;      /* shadow stacks: there are pointers to them */
-	uint64_t xss;     /* bits of IA32_XSS */
+	bool xsaves;      /* there is IA32_XSS, of these bits: */
+	uint64_t xss;
 	unsigned linear_bits;
 };
 
@@ -25,7 +26,7 @@ void cet_offer_make(struct cet_offer *o, const struct cpuid_table *t);
 bool is_cet_msr(uint32_t msr);
 /*
  * Why RDMSR, or WRMSR of the value, faults; DENIAL_NONE: it does not. Of such an MSR, or of
- * IA32_XSS.
+ * IA32_XSS, which comes with XSAVES (SDM 13.3 "Enabling the XSAVE Feature Set").
  */
 enum denial cet_denial(const struct cet_offer *o, uint32_t msr, bool write, uint64_t value);
 /* Lets those that exist through (a bitmap as the VMCS has it): the processor judges values. */

@@ -71,9 +71,9 @@ void cet_load(const struct vcpu *vcpu)
 		wrmsr(MSR_XSS, vcpu->xss);
 }
 
-bool cet_owns(const struct vcpu *vcpu, uint32_t msr)
+bool cet_owns(uint32_t msr)
 {
-	return is_cet_msr(msr) || (msr == MSR_XSS && vcpu->cet.xss != 0);
+	return is_cet_msr(msr) || msr == MSR_XSS;
 }
 
 static enum vmcs_encoding field_of(uint32_t msr)

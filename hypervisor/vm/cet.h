@@ -27,8 +27,8 @@ void cet_reset_saved(struct vcpu *vcpu);
 void cet_save(struct vcpu *vcpu);
 void cet_load(const struct vcpu *vcpu);
 
-/* MSRs of CET, and IA32_XSS where a bit of it may be set; false: #GP. The vCPU is loaded. */
-bool cet_owns(const struct vcpu *vcpu, uint32_t msr);
+/* MSRs of CET, and IA32_XSS; false: #GP. The vCPU is loaded. */
+bool cet_owns(uint32_t msr);
 bool cet_rdmsr(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool cet_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 

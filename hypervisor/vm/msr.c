@@ -177,7 +177,7 @@ bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 			*value = *mtrr;
 			return true;
 		}
-		if (cet_owns(vcpu, msr))
+		if (cet_owns(msr))
 			return cet_rdmsr(vcpu, msr, value);
 	}
 	return rdmsr_rule(vcpu, msr, value);
@@ -234,7 +234,7 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 			*mtrr = value;
 			return true;
 		}
-		if (cet_owns(vcpu, msr))
+		if (cet_owns(msr))
 			return cet_wrmsr(vcpu, msr, value);
 	}
 	return wrmsr_rule(vcpu, msr, value);
@@ -267,7 +267,7 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return DENIAL_MSR_MTRR;
 	if (is_speculation_msr(msr))
 		return speculation_denial(&vcpu->speculation, msr, write);
-	if (cet_owns(vcpu, msr))
+	if (cet_owns(msr))
 		return cet_denial(&vcpu->cet, msr, write, value);
 	if (has_umwait(vcpu, msr))
 		return write && value & UMWAIT_RESERVED ? DENIAL_MSR_UMWAIT : DENIAL_NONE;

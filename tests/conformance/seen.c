@@ -66,9 +66,13 @@ static void state(void)
 			 :
 			 : "r"(area), "a"(1), "d"(0)
 			 : "memory");
-	print("xsaves: %u, trap %d, control %u, components %x\n", cpuid(0xd, 1).eax >> 3 & 1,
+	print("xsaves: %u, trap %d, control %u, components %x, ", cpuid(0xd, 1).eax >> 3 & 1,
 		trap.vector, control(MSR_VMX_PROC2, PROC2_ENABLE_XSAVES),
 		cpuid(0xd, 1).ecx & 0x1800);
+	(void)rdmsr_try(XSS);
+	print("MSR %d, ", trap.vector);
+	wrmsr_try(XSS, 0);
+	print("%d\n", trap.vector);
 }
 
 /* Whether VMX operation allows it. */

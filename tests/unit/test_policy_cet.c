@@ -13,6 +13,7 @@
 #include "policy/cet.h"
 #include "spec/regs.h"
 #include "spec/cet.h"
+#include "spec/cpu_features.h"
 #include "spec/msr.h"
 
 #define CET_SS     (1u << 7)
@@ -23,12 +24,12 @@
 #define U_AND_S    0x1800u
 #define PT_AND_CET 0x1900u
 
-static struct cet_offer offer(uint32_t ecx, uint32_t edx, bool vt_x)
+static struct cet_offer offer_seen(uint32_t ecx, uint32_t edx, bool vt_x, uint64_t features)
 {
 	static struct cpuid_table t;
 	struct cpuid_leaves m = {0};
 	struct cpuid_config c = {
-		.package = 1, .xsaves = true, .cet = vt_x, .features = UINT64_MAX};
+		.package = 1, .xsaves = true, .cet = vt_x, .features = features};
 	struct cet_offer o;
 
 	m.basic[0].eax = CPUID_BASIC_MAX;
@@ -54,6 +55,11 @@ static struct cet_offer offer(uint32_t ecx, uint32_t edx, bool vt_x)
 	}
 	assert_true(!!(cpuid_policy_cr4(&t) & 1u << 23) == (o.control != 0));
 	return o;
+}
+
+static struct cet_offer offer(uint32_t ecx, uint32_t edx, bool vt_x)
+{
+	return offer_seen(ecx, edx, vt_x, UINT64_MAX);
 }
 
 static enum denial write(const struct cet_offer *o, uint32_t msr, uint64_t value)
@@ -127,6 +133,21 @@ static void xss_has_the_state_of_cet_and_no_other(void **state)
 	assert_int_equal(cet_denial(&o, MSR_XSS, false, 0x100), DENIAL_NONE);
 }
 
+/* With `xsaves` off the leaf is not the machine's, and so is the register. */
+static void xss_is_there_with_xsaves_only(void **state)
+{
+	struct cet_offer o = offer(0, 0, true);
+
+	(void)state;
+	assert_int_equal(cet_denial(&o, MSR_XSS, false, 0), DENIAL_NONE);
+	assert_int_equal(write(&o, MSR_XSS, 0), DENIAL_NONE);
+	assert_int_equal(write(&o, MSR_XSS, 0x800), DENIAL_MSR_XSS);
+	o = offer_seen(CET_SS, CET_IBT, true, ~(UINT64_C(1) << CPU_FEATURE_XSAVES));
+	assert_int_equal(o.xss, 0);
+	assert_int_equal(cet_denial(&o, MSR_XSS, false, 0), DENIAL_MSR_UNKNOWN);
+	assert_int_equal(write(&o, MSR_XSS, 0), DENIAL_MSR_UNKNOWN);
+}
+
 static bool passes(const uint64_t *bitmap, uint32_t msr, bool write)
 {
 	uint32_t bit = msr_bitmap_bit(msr, write);
@@ -158,6 +179,7 @@ int main(void)
 		cmocka_unit_test(tracking_alone_has_no_shadow_stacks),
 		cmocka_unit_test(values_are_those_that_the_processor_takes),
 		cmocka_unit_test(xss_has_the_state_of_cet_and_no_other),
+		cmocka_unit_test(xss_is_there_with_xsaves_only),
 		cmocka_unit_test(what_exists_needs_no_exit),
 	};
 
