@@ -133,6 +133,8 @@ UNIT_FLAGS_test_vm_memory := -Itests/unit/hw
 UNIT_EXTRA_test_vm_device_writes := hypervisor/vm/seam_dev.c
 UNIT_FLAGS_test_vm_device_writes := -Itests/unit/hw
 UNIT_EXTRA_test_vm_bad_memory := $(addprefix hypervisor/vm/, bad_memory.c memory.c) $(addprefix hypervisor/cpu/, bad_memory.c wipe.c)
+UNIT_EXTRA_test_vm_renew := hypervisor/vm/renew.c hypervisor/cpu/bad_memory.c
+UNIT_FLAGS_test_vm_renew := -Itests/unit/hw
 UNIT_FLAGS_test_vm_bad_memory := -Itests/unit/hw -D_GNU_SOURCE
 UNIT_EXTRA_test_cpu_tsc := hypervisor/cpu/tsc.c
 UNIT_FLAGS_test_cpu_tsc := -Itests/unit/hw
@@ -180,7 +182,7 @@ UNIT_EXTRA_test_vm_translations := hypervisor/vm/translations.c hypervisor/vmx/f
 UNIT_FLAGS_test_vm_translations := -Itests/unit/hw
 # L0's side of a VM's memory from end to end.
 UNIT_EXTRA_test_vm_translations_own := $(UNIT_EXTRA_test_vm_sched) hypervisor/vmx/flush.c \
-	$(addprefix hypervisor/vm/, translations.c life.c vm.c place.c ram.c ram_give.c ram_host.c seam_nested.c bad_memory.c) hypervisor/vmx/ept.c \
+	$(addprefix hypervisor/vm/, translations.c life.c vm.c renew.c place.c ram.c ram_give.c ram_host.c seam_nested.c bad_memory.c) hypervisor/vmx/ept.c \
 	$(addprefix hypervisor/mm/, node.c page.c paging.c pool.c) hypervisor/cpu/bad_memory.c
 UNIT_FLAGS_test_vm_translations_own := -Itests/unit/hw -D_DEFAULT_SOURCE -Wl,--wrap=spin_unlock,--wrap=page_alloc,--wrap=page_alloc_most,--wrap=page_free
 UNIT_EXTRA_test_vm_translations_pat := hypervisor/cpu/percpu.c

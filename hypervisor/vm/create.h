@@ -48,6 +48,7 @@ struct vm_memory {
 	struct hpa pool;
 	uint64_t pool_size; /* a multiple of SIZE_2M, like the sizes of RAM */
 	uint64_t kept_size; /* of the pool's end: outlives a restart; likewise */
+	bool kept_lost;     /* ... but for this one: see vm_memory_renew */
 	uint64_t cr3;
 	uint64_t making; /* with a window: the address space for vm_memory_enter; else 0 */
 	unsigned vm;     /* whose it is: with nodes for its vCPUs (vm/sched.h) */
@@ -66,11 +67,14 @@ void vm_memory_enter(const struct vm_memory *m);
 void vm_memory_give_back(const struct vm_memory *m);
 
 /*
- * Before the VM begins again: other memory, zeroed, where some of what it has is wrong
+ * Before the VM begins again: other memory where some of what it has is wrong
  * (cpu/bad_memory.h); what it keeps over a restart goes along, unless that is. NULL, or why it
- * cannot have any; it may have none then, and is to ask again. Boot address space.
+ * cannot have any; it may have none then, and is to ask again. *renewed: the caller wipes it,
+ * in pieces, all but what was kept if that is not lost, and asks again: it may be wrong, too.
+ * Boot address space.
  */
-const char *vm_memory_renew(const struct vm_images *images, unsigned id, struct vm_memory *m);
+const char *vm_memory_renew(
+	const struct vm_images *images, unsigned id, struct vm_memory *m, bool *renewed);
 
 /* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform,
  * the ROM of firmware. What was said for one start (policy/changes.h) is over then. NULL when

@@ -270,10 +270,11 @@ static bool show_piece(struct life *l)
 	return true;
 }
 
-/* False when nothing was left. What a VM keeps over a restart is the end of its pool. */
+/* False when nothing was left. What a VM keeps over a restart, and has not lost, is the end. */
 static bool wipe_piece(struct life *l)
 {
 	const struct vm_memory *m = &l->memory;
+	uint64_t keeps = l->again && !l->fresh && !m->kept_lost ? m->kept_size : 0;
 	uint64_t from = l->wiped, at;
 	unsigned i = 0;
 
@@ -281,8 +282,7 @@ static bool wipe_piece(struct life *l)
 		return true;
 	for (; i < m->ram_count && from >= m->ram[i].size; i++)
 		from -= m->ram[i].size;
-	if (i == m->ram_count &&
-		from >= m->pool_size - (l->again && !l->fresh ? m->kept_size : 0))
+	if (i == m->ram_count && from >= m->pool_size - keeps)
 		return false;
 	at = i < m->ram_count ? m->ram[i].hpa.v : m->pool.v;
 	bad_memory_wipe((struct hpa){at + from}, WIPE_PIECE);
@@ -326,11 +326,18 @@ static void stillborn(unsigned id, const char *error)
 static void finish(unsigned id)
 {
 	struct life *l = &lives[id];
-	const char *error;
+	const char *error = NULL;
+	bool renewed = false;
 
 	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST)) {
 		passed_leave(id);
 		__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
+		return;
+	}
+	if (l->again)
+		error = vm_memory_renew(l->images, id, &l->memory, &renewed);
+	if (renewed) { /* in pieces, as what it had: others wait for this CPU */
+		l->wiped = 0;
 		return;
 	}
 	set_drop_shared(ended, id);
@@ -340,7 +347,6 @@ static void finish(unsigned id)
 	}
 	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&l->restarts, !l->fresh, __ATOMIC_RELAXED);
-	error = vm_memory_renew(l->images, id, &l->memory);
 	if (error == NULL)
 		error = birth(id);
 	if (error == NULL)
@@ -466,23 +472,16 @@ const struct vm_config *life_config(unsigned id)
 
 struct life_view life_view(unsigned id)
 {
+	static const enum life_is is[] = {[LIFE_NONE] = LIFE_IS_GONE,
+		[LIFE_RUNS] = LIFE_IS_RUNNING,
+		[LIFE_ENDED] = LIFE_IS_ENDING,
+		[LIFE_OFF] = LIFE_IS_OFF};
 	const struct life *l = &lives[id];
 	struct life_view v = {.restarts = __atomic_load_n(&l->restarts, __ATOMIC_RELAXED)};
 
-	switch (__atomic_load_n(&l->state, __ATOMIC_SEQ_CST)) {
-	case LIFE_RUNS:
-		v.is = __atomic_load_n(&l->paused, __ATOMIC_SEQ_CST) ? LIFE_IS_PAUSED
-								     : LIFE_IS_RUNNING;
-		break;
-	case LIFE_ENDED:
-		v.is = LIFE_IS_ENDING;
-		break;
-	case LIFE_OFF:
-		v.is = LIFE_IS_OFF;
-		break;
-	default:
-		v.is = LIFE_IS_GONE;
-	}
+	v.is = is[__atomic_load_n(&l->state, __ATOMIC_SEQ_CST)];
+	if (v.is == LIFE_IS_RUNNING && __atomic_load_n(&l->paused, __ATOMIC_SEQ_CST))
+		v.is = LIFE_IS_PAUSED;
 	return v;
 }
 
