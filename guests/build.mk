@@ -75,7 +75,7 @@ $(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
 $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
-$(B)/payload/realmode_32.elf $(B)/payload/bioscalls_32.elf: $(B)/payload/32/real_mode.o
+$(B)/payload/realmode_32.elf $(B)/payload/bioscalls_32.elf $(B)/payload/textcalls_32.elf: $(B)/payload/32/real_mode.o
 $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(B)/payload/hostile_vtd.o
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o

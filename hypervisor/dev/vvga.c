@@ -25,19 +25,15 @@ struct registers {
 static const uint8_t crtc_mask[VGA_CRTC_COUNT] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 	0xff, 0x7f, 0xff, 0x3f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
 	0xff, 0xff, 0xef, 0xff};
-static const uint8_t crtc_text[VGA_CRTC_COUNT] = {0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf,
-	0x1f, 0x00, 0x4f, 0x0d, 0x0e, 0x00, 0x00, 0x00, 0x00, 0x9c, 0x8e, 0x8f, 0x28, 0x1f,
-	0x96, 0xb9, 0xa3, 0xff};
+static const uint8_t crtc_text[VGA_CRTC_COUNT] = {VGA_TEXT_CRTC};
 static const uint8_t sequencer_mask[VGA_SEQ_COUNT] = {0x03, 0x3d, 0x0f, 0x3f, 0x0e};
-static const uint8_t sequencer_text[VGA_SEQ_COUNT] = {0x03, 0x00, 0x03, 0x00, 0x02};
+static const uint8_t sequencer_text[VGA_SEQ_COUNT] = {VGA_TEXT_SEQUENCER};
 static const uint8_t graphics_mask[VGA_GFX_COUNT] = {
 	0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff};
-static const uint8_t graphics_text[VGA_GFX_COUNT] = {
-	0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x0e, 0x00, 0xff};
+static const uint8_t graphics_text[VGA_GFX_COUNT] = {VGA_TEXT_GRAPHICS};
 static const uint8_t attribute_mask[VGA_ATTR_COUNT] = {0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
 	0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0xef, 0xff, 0x3f, 0x0f, 0x0f};
-static const uint8_t attribute_text[VGA_ATTR_COUNT] = {0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x14,
-	0x07, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x0c, 0x00, 0x0f, 0x08, 0x00};
+static const uint8_t attribute_text[VGA_ATTR_COUNT] = {VGA_TEXT_ATTRIBUTE};
 
 static const struct registers crtc = {VGA_CRTC_COUNT, crtc_mask, crtc_text};
 static const struct registers sequencer = {VGA_SEQ_COUNT, sequencer_mask, sequencer_text};
@@ -45,10 +41,8 @@ static const struct registers graphics = {VGA_GFX_COUNT, graphics_mask, graphics
 static const struct registers attribute = {VGA_ATTR_COUNT, attribute_mask, attribute_text};
 
 #define OUTPUT_MASK     0xefu
-#define OUTPUT_TEXT     0x67u
 #define ATTR_INDEX_MASK (ATTR_INDEX | ATTR_PALETTE_SHOWN)
 #define DAC_BITS        0x3fu
-#define DAC_TEXT_COUNT  64u /* what the BIOS sets in a text mode; the rest is black */
 
 static void put(const struct registers *r, uint8_t *at, unsigned index, uint8_t value)
 {
@@ -255,14 +249,14 @@ bool vvga_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 
 static uint8_t intensity(unsigned entry, unsigned high, unsigned low)
 {
-	return (uint8_t)(((entry >> high & 1) * 2 + (entry >> low & 1)) * 0x15);
+	return (uint8_t)(((entry >> high & 1) * 2 + (entry >> low & 1)) * VGA_DAC_THIRD);
 }
 
-/* Six bits of an entry: two of each colour. */
+/* What the BIOS sets in a text mode; the rest is black. */
 static void set_dac(struct vvga_state *s)
 {
 	s->dac_mask = 0xff;
-	for (unsigned i = 0; i < DAC_TEXT_COUNT; i++) {
+	for (unsigned i = 0; i < VGA_DAC_TEXT_COUNT; i++) {
 		s->dac[i][0] = intensity(i, 2, 5);
 		s->dac[i][1] = intensity(i, 1, 4);
 		s->dac[i][2] = intensity(i, 0, 3);
@@ -282,7 +276,7 @@ void vvga_reset(struct platform *p)
 	__builtin_memcpy(s->graphics, graphics_text, sizeof(graphics_text));
 	__builtin_memcpy(s->attribute, attribute_text, sizeof(attribute_text));
 	s->attribute_index = ATTR_PALETTE_SHOWN;
-	s->misc = OUTPUT_TEXT;
+	s->misc = VGA_TEXT_MISC;
 	set_dac(s);
 }
 

@@ -2,15 +2,17 @@
 /*
  * What answers BIOS calls of a VM that was started without firmware: 16-bit code that only the
  * guest executes, in segment F000, data for L0. bios.c copies it there and fills in the tables
- * at its start; addresses in it are offsets from bios_code. Text goes to COM1, keys come from
- * there, disks there are none. What is not here returns with carry set and AH = 86H.
+ * at its start; addresses in it are offsets from bios_code. Text goes to COM1, and to a display
+ * if there is one; keys come from COM1, disks there are none. What is not here returns with
+ * carry set and AH = 86H.
  *
- * bios_text.inc has what makes text and takes keys.
+ * bios_video.inc has what makes text, bios_line.inc the serial line and keys.
  *
  * Calls keep all registers but those of their results; with flags as results a handler ends in
  * one of the four ends below, with the caller's IP, CS and FLAGS alone on the stack.
  */
 #include "spec/bios.h"
+#include "spec/vga_mode.h"
 
 #define DAY_TICKS    0x1800b0
 
@@ -120,7 +122,8 @@ cmos:
 	inb	$0x71, %al
 	ret
 
-#include "load/bios_text.inc"
+#include "load/bios_video.inc"
+#include "load/bios_line.inc"
 
 /* ---- INT 11H, 12H ---- */
 equipment:

@@ -17,7 +17,8 @@
 #define BDA_MODE         0x49 /* of the screen */
 #define BDA_COLUMNS      0x4a
 #define BDA_PAGE_SIZE    0x4c
-#define BDA_CURSOR       0x50 /* column, row */
+#define BDA_PAGE_START   0x4e
+#define BDA_CURSOR       0x50 /* column, row; of each of 8 pages */
 #define BDA_CURSOR_LINES 0x60 /* the last one, the first one */
 #define BDA_PAGE         0x62
 #define BDA_CRTC         0x63 /* its port */

@@ -6,13 +6,14 @@
 #ifndef NESTOR_SPEC_VGA_H
 #define NESTOR_SPEC_VGA_H
 
+#include "spec/vga_mode.h"
+
 #define VGA_TEXT      0xb8000u /* guest-physical */
 #define VGA_TEXT_SIZE 0x8000u
 #define VGA_COLUMNS   80u
 #define VGA_ROWS      25u
 #define VGA_LINES     16u /* of a character */
 #define VGA_COLOURS   16u
-#define VGA_MODE_TEXT 3u      /* of the BIOS: 80 columns, 16 colours */
 #define VGA_BLANK     0x0720u /* a cell: a space, light grey on black */
 
 /* Where the CRT controller and input status 1 are with VGA_MISC_COLOUR; else 0x20 below. */

@@ -2436,7 +2436,7 @@ long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
 long_xen_prints_on_a_text_display() {
 	rm -f "$out.txt"
 	until_it_shows 'Dom0 has maximum' run --timeout 200 --l1 "$B/debian-xen-trixie/xen" \
-		--cmdline 'console=com1,vga com1=115200,8n1 vga=keep no-real-mode bootscrub=0 dom0_mem=640M,max:640M' \
+		--cmdline 'console=com1,vga com1=115200,8n1 vga=keep bootscrub=0 dom0_mem=640M,max:640M' \
 		--module "$B/debian-xen-trixie/vmlinux,console=hvc0 quiet" --module "$B/debian-xen-trixie/xen.cpio" --memory 1280M \
 		--display text --screenshot "l1=$out.txt" &&
 		shows 'VGA is text mode 80x25' && reads "$out.txt" '^\(XEN\) .*Dom0 has maximum'
@@ -2528,6 +2528,14 @@ test_what_a_kernel_prints_at_b8000_is_seen() {
 		[ "$(png_size "$out.png")" = ' 640 400' ] &&
 		expect 1 "${run[@]}" &&
 		shows 'BDA: mode 0, 0 columns, 1 rows of 0 lines, CRTC 0, equipment 202$' '^status: f0$' 'a cell at the start: 0$' 'retrace: none$'
+}
+
+# By INT 10H: what is printed is in the text memory, the cursor in the CRT controller, and COM1 has the same text.
+test_what_a_kernel_prints_by_int_10h_is_seen() {
+	rm -f "$out.txt"
+	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/textcalls_32.elf" --display text --screenshot "l1=$out.txt" &&
+		diff tests/boot/real/text.txt <(grep -a -v "^nestor: " "$out.text") &&
+		reads "$out.txt" '^     plain$' '^next$' '^rg$' && [ "$(sed -n 3,5p "$out.txt")" = $'     plain\nnext\nrg' ]
 }
 
 test_linux_by_its_16_bit_entry_finds_the_vga() {

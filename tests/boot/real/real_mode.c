@@ -101,8 +101,8 @@ __asm__(".text\n"
 
 static bool may_change(unsigned at)
 {
-	return (at >= 0x41a && at < 0x43e) || at == 0x450 || at == 0x451 ||
-	       (at >= 0x46c && at <= 0x470) || at == 0x474;
+	return (at >= 0x41a && at < 0x43e) || (at >= 0x449 && at < 0x467) ||
+	       (at >= 0x46c && at <= 0x470) || at == 0x474 || (at >= 0x484 && at < 0x487);
 }
 
 static uint8_t before[REAL_STACK - STACK];

@@ -28,7 +28,7 @@ static inline volatile struct real_regs *real_regs(void)
 /*
  * Executes up to five bytes in real mode, interrupts disabled, with registers and flags of
  * real_regs(). False: the stack pointer is another, or memory below the stack, but for what
- * belongs to the calls in the BIOS data area: keys, cursor, ticks, state of drives.
+ * belongs to the calls in the BIOS data area: keys, screen, ticks, state of drives.
  */
 bool in_real_mode(const uint8_t *code, unsigned size);
 
