@@ -134,6 +134,13 @@ void platform_hand_over(struct platform *p, bool timer);
 /* The power button is pressed. */
 void platform_power_button(struct platform *p);
 
+/*
+ * A processor is in the shutdown state, outside of VMX operation: a chipset resets the
+ * processors then (ICH9: by INIT#), as by port 92H. True: they go on as CMOS says; false:
+ * nothing happened.
+ */
+bool platform_shuts_down(struct platform *p);
+
 /* The vCPU takes an INIT: its LAPIC goes to the state after INIT. */
 void platform_init_vcpu(struct platform *p, unsigned vcpu);
 

@@ -66,3 +66,13 @@ bool platform_resumes(struct platform *p)
 		dev_init_ipi(p, i);
 	return true;
 }
+
+bool platform_shuts_down(struct platform *p)
+{
+	bool resumes;
+
+	dev_lock(p);
+	resumes = platform_resumes(p);
+	dev_unlock(p);
+	return resumes;
+}

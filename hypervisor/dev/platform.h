@@ -83,9 +83,9 @@ uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, 
 void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr);
 
 /*
- * The processors are reset, and not the machine (keyboard controller, port 92H). True: without
- * firmware, and as CMOS says, vCPU 0 goes on in the BIOS of load/; false: to be made a reset of
- * the VM.
+ * The processors are reset, and not the machine (keyboard controller, ports 92H, CF9H). True:
+ * without firmware, and as CMOS says, vCPU 0 goes on in the BIOS of load/; false: to be made a
+ * reset of the VM.
  */
 bool platform_resumes(struct platform *p);
 

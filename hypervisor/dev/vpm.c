@@ -21,7 +21,8 @@
 #define CONTROL_SLP_SHIFT 10
 #define CONTROL_SLP_EN    0x2000
 #define TIMER_HALF_SHIFT  31
-#define RESET_CPU         0x04 /* port 0xcf9 */
+#define RESET_SYSTEM      0x02 /* port 0xcf9: not the processors alone */
+#define RESET_CPU         0x04
 #define RESET_WRITABLE    0x0e
 
 #define PORT_KEYBOARD_DATA    0x60
@@ -128,17 +129,22 @@ static bool block_io(
 	return true;
 }
 
-static void write_reset_control(struct platform *p, uint8_t value)
-{
-	p->pm.s.reset_control = value & RESET_WRITABLE;
-	if (value & RESET_CPU)
-		dev_power(p, DEV_POWER_RESET, 0);
-}
-
 static void reset_processors(struct platform *p)
 {
 	if (!platform_resumes(p))
 		dev_power(p, DEV_POWER_RESET, 0);
+}
+
+/* As ICH9 has it: without RESET_SYSTEM the processors get an INIT, and nobody else notices. */
+static void write_reset_control(struct platform *p, uint8_t value)
+{
+	p->pm.s.reset_control = value & RESET_WRITABLE;
+	if (!(value & RESET_CPU))
+		return;
+	if (value & RESET_SYSTEM)
+		dev_power(p, DEV_POWER_RESET, 0);
+	else
+		reset_processors(p);
 }
 
 static bool system_write(struct platform *p, uint16_t port, uint32_t value)

@@ -177,7 +177,7 @@ system:
 	je	extended_data
 	jmp	unsupported
 
-/* EBX: which row, ECX: room at ES:DI. */
+/* EBX: which row, ECX: room at ES:DI, by bytes: a word at offset FFFFH would be a fault. */
 memory_map:
 	cmpl	$SMAP, %edx
 	jne	unsupported
@@ -195,13 +195,20 @@ memory_map:
 	imulw	$MAP_ENTRY, %bx, %si
 	addw	$AT(bios_map), %si
 	pushl	%ecx
-	movw	$MAP_ENTRY / 2, %cx
-	rep	movsw
+	movw	$MAP_ENTRY, %cx
+	rep	movsb
 	popl	%ecx
 	cmpl	$MAP_ENTRY + 4, %ecx
 	movl	$MAP_ENTRY, %ecx
 	jb	2f
-	movl	$1, %es:(%di)	/* the row counts (ACPI, "INT 15H, E820H") */
+	pushw	%ax
+	movb	$1, %al		/* the row counts (ACPI, "INT 15H, E820H") */
+	stosb
+	movb	$0, %al
+	stosb
+	stosb
+	stosb
+	popw	%ax
 	addb	$4, %cl
 2:	popw	%di
 	popw	%si

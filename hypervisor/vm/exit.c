@@ -179,11 +179,6 @@ static void handle_external_interrupt(struct vcpu *vcpu)
 	look_at_queue(vcpu);
 }
 
-static void handle_triple_fault(struct vcpu *vcpu)
-{
-	vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
-}
-
 static void handle_interrupt_window(struct vcpu *vcpu)
 {
 	vcpu_set_proc(vcpu, PROC_INTR_WINDOW, false);
@@ -223,7 +218,7 @@ typedef void (*exit_handler)(struct vcpu *vcpu);
 static const exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_EXCEPTION_NMI] = handle_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = handle_external_interrupt,
-	[EXIT_TRIPLE_FAULT] = handle_triple_fault,
+	[EXIT_TRIPLE_FAULT] = vcpu_shut_down,
 	[EXIT_INTERRUPT_WINDOW] = handle_interrupt_window,
 	[EXIT_NMI_WINDOW] = handle_nmi_window,
 	[EXIT_TASK_SWITCH] = handle_task_switch,

@@ -4,6 +4,7 @@
  * an exit interrupted.
  */
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
@@ -21,13 +22,25 @@ void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t
 	vcpu->injecting = true;
 }
 
+void vcpu_shut_down(struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+
+	/* In VMX operation INIT is blocked: the processor would stay as it is. */
+	if (vcpu->nested.vmxon || !platform_shuts_down(vm->platform))
+		vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
+	else
+		vm_log(vm, LOG_INFO, "'%s': a triple fault resets its processors, as CMOS says",
+			vm->config.name);
+}
+
 static void shut_down(struct vcpu *vcpu)
 {
 	if (vcpu->nested.in_l2)
 		nested_deliver(
 			&vcpu->nested, &(struct nested_event){.kind = NESTED_TRIPLE_FAULT});
 	else
-		vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
+		vcpu_shut_down(vcpu);
 }
 
 static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)

@@ -87,6 +87,8 @@ void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);
 void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on);
 
 /* ---- inject.c ---- */
+/* A triple fault of L1's: it ends the VM, or its processors are reset. */
+void vcpu_shut_down(struct vcpu *vcpu);
 /* #DB with these bits of DR6, as the processor would deliver it. */
 void vcpu_inject_debug(struct vcpu *vcpu, uint64_t conditions);
 /* What paging_read and paging_write found: a page fault, or an EPT violation for L1. */

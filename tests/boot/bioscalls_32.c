@@ -152,6 +152,23 @@ static void memory_map(uint32_t room)
 	} while (c.ebx != 0 && !(r->flags & REAL_CARRY));
 }
 
+/* Into a buffer whose end is at the start of its segment, not of the next one. */
+static void memory_map_over_the_end(void)
+{
+	const struct call c = {"", 0x15, 0, 0xe820, 0, 24, SMAP, C};
+	volatile uint32_t *end = (volatile uint32_t *)low(0x1fff8);
+	volatile uint32_t *start = (volatile uint32_t *)low(0x10000);
+
+	set(&c);
+	real_regs()->es = 0x1000;
+	real_regs()->edi = 0xfff9;
+	low(0x1fff9)[0] = low(0x1000c)[0] = low(0x10010)[0] = 0xa5;
+	(void)executes(0x15);
+	print("e820 over the end: %x %x %x %x %x %x, %x, ecx %u, carry %u\n", end[0], end[1],
+		start[0], start[1], start[2], start[3], start[4], real_regs()->ecx,
+		real_regs()->flags & REAL_CARRY ? 1 : 0);
+}
+
 /* The clock is the machine's: that it is one. */
 static void clock(void)
 {
@@ -209,22 +226,32 @@ static void ticks(void)
 		real_regs()->edx & 0xffff);
 }
 
-/* Half a second, in which the PIT ticks nine times. */
-static void ticks_of_a_wait(void)
+/* Those that the PIT counts while a call waits. */
+static uint32_t ticks_of(const struct call *c)
 {
 	struct call set_ticks = {"", 0x1a, EAX, 0x0100, 0, 0, 0, 0};
-	struct call wait = {"", 0x15, EAX, 0x8600, 0, 7, 0xa120, 0x200};
 	struct call get = {"", 0x1a, EAX, 0, 0, 0, 0, 0};
 
 	set(&set_ticks);
 	(void)executes(0x1a);
 	outb(0x21, inb(0x21) & 0xfe);
-	set(&wait);
-	(void)executes(0x15);
+	set(c);
+	(void)executes(c->vector);
 	outb(0x21, inb(0x21) | 1);
 	set(&get);
 	(void)executes(0x1a);
-	print("ticks of a wait: %s\n", (real_regs()->edx & 0xffff) >= 8 ? "all" : "lost");
+	return real_regs()->edx & 0xffff;
+}
+
+/* Half a second, in which the PIT ticks nine times; and as long as a byte may take to come. */
+static void ticks_of_a_wait(void)
+{
+	const struct call wait = {"", 0x15, EAX, 0x8600, 0, 7, 0xa120, 0x200};
+	const struct call receive = {"", 0x14, EAX, 0x0200, 0, 0, 0, 0x200};
+
+	print("ticks of a wait: %s\n", ticks_of(&wait) >= 8 ? "all" : "lost");
+	print("ticks of a line that is silent: %s\n",
+		ticks_of(&receive) >= 2 ? "some" : "lost");
 }
 
 static void read_keys(void)
@@ -247,6 +274,7 @@ static void warm_restart(const char *how, uint8_t shutdown, const uint8_t code[5
 	low(0x467)[1] = (uint8_t)(real_site_end() >> 8);
 	low(0x467)[2] = low(0x467)[3] = 0;
 	real_regs()->sp = 0xffff;
+	real_regs()->edx = 0xcf9;
 	came = in_real_mode(code, 5);
 	outb(0x70, 0x0f);
 	print("restart by %s: memory and stack %s, sp %x, shutdown %x\n", how,
@@ -264,6 +292,7 @@ int payload_main(void)
 		call(&calls[i]);
 	memory_map(20);
 	memory_map(24);
+	memory_map_over_the_end();
 	clock();
 	ticks();
 	ticks_of_a_wait();
@@ -271,5 +300,9 @@ int payload_main(void)
 	/* mov $0xfe, %al; out %al, $0x64; hlt */
 	warm_restart("64", 0x0a, (const uint8_t[]){0xb0, 0xfe, 0xe6, 0x64, 0xf4});
 	warm_restart("64", 0x05, (const uint8_t[]){0xb0, 0xfe, 0xe6, 0x64, 0xf4});
+	/* mov $4, %al; out %al, %dx; hlt */
+	warm_restart("cf9", 0x0a, (const uint8_t[]){0xb0, 0x04, 0xee, 0xf4, 0xf4});
+	/* mov $1, %sp; push %ax: no fault can be delivered, either */
+	warm_restart("a triple fault", 0x0a, (const uint8_t[]){0xbc, 0x01, 0x00, 0x50, 0xf4});
 	return 0;
 }

@@ -315,11 +315,24 @@ static void a_reset_of_the_processor_may_go_on_in_the_bios(void **state)
 	fake_out(0x71, 0x0a);
 	fake_out(0xcf9, 6); /* the machine's */
 	assert_int_equal(fake.powers, 2);
+	fake_out(0xcf9, 4);
+	assert_true(platform_shuts_down(&machine));
+	assert_int_equal(fake.inits[0], 4);
+	assert_int_equal(fake.inits[1], 4);
+	fake_out(0x71, 0x09);
+	assert_false(platform_shuts_down(&machine));
+	assert_int_equal(fake.inits[0], 4);
+	assert_int_equal(fake.powers, 2);
+	fake_out(0xcf9, 4);
+	assert_int_equal(fake.powers, 3);
+	fake_out(0x71, 0x0a);
 	machine.config.fwcfg = (const struct vfwcfg_table *)&machine;
 	fake_out(0x64, 0xfe);
-	assert_int_equal(fake.powers, 3);
+	fake_out(0xcf9, 4);
+	assert_int_equal(fake.powers, 5);
+	assert_false(platform_shuts_down(&machine));
 	machine.config.fwcfg = NULL;
-	assert_int_equal(fake.inits[0], 2);
+	assert_int_equal(fake.inits[0], 4);
 }
 
 #define T(name) cmocka_unit_test_setup(name, start)
