@@ -11,6 +11,8 @@
 #include "spec/cpuid.h"
 #include "spec/msr.h"
 
+static uint64_t kept; /* of MSR_TEST_CTRL; constant once there are several CPUs */
+
 struct left_facts {
 	uint32_t features_edx, extended_ebx, extended_edx, xsave_eax;
 	unsigned perf_version; /* CPUID.0AH:EAX[7:0] */
@@ -56,6 +58,11 @@ static void set(uint32_t msr, const char *name, uint64_t value, bool told)
 	else
 		log_warn("CPU %u: %s was 0x%lx, and does not become 0x%lx: it is 0x%lx",
 			this_cpu()->index, name, was, value, now);
+}
+
+void left_msrs_keep_split_locks(void)
+{
+	kept = TEST_CTRL_SPLIT_LOCK_AC;
 }
 
 void left_msrs_clear(void)

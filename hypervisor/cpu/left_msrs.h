@@ -10,4 +10,10 @@
  * that was otherwise, with what it is now. */
 void left_msrs_clear(void);
 
+/*
+ * From now on #AC at split locks stays as it is on CPUs that come: the control is the core's,
+ * and its other thread may have turned it on. Before there are others than the boot CPU.
+ */
+void left_msrs_keep_split_locks(void);
+
 #endif

@@ -21,6 +21,8 @@
 #define RENDEZVOUS_MS 10u
 #define LOG_BURST     20u /* lines at once, and one more each so many ms */
 #define LOG_PERIOD_MS 1000u
+/* From before the start, or from the time in which others were started. */
+#define MCE_FOUND "machine check from before Nestor looked at this CPU"
 
 enum {
 	REG_CTL,
@@ -254,7 +256,7 @@ static void take(const char *when, uint64_t cap, bool keep_fatal)
 /* SDM 15.8 "Machine-Check Initialization" */
 static void turn_on(uint64_t cap)
 {
-	take("machine check before Nestor started", cap, false);
+	take(MCE_FOUND, cap, false);
 	if (cap & MCG_CAP_CTL_P)
 		wrmsr(MSR_MCG_CTL, UINT64_MAX);
 	for (unsigned i = 0; i < bank_count(cap); i++)
@@ -279,7 +281,7 @@ void mce_cpu_claim(void)
 	cap = capabilities();
 	interrupts_on(cap);
 	if (this_cpu()->cmci.owned != 0) /* one that has one already interrupts no more */
-		take("machine check before Nestor started", cap, false);
+		take(MCE_FOUND, cap, false);
 }
 
 void mce_cpu_init(void)

@@ -10,6 +10,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/leaves.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -141,9 +142,12 @@ void denial_init(bool threads_share_cores)
 	bool exits = vmx_allowed1(MSR_VMX_PROC2) & PROC2_BUS_LOCK_EXITING;
 
 	raise = !exits && cpu_can_raise() && !threads_share_cores;
-	if (raise)
+	if (raise) {
+		left_msrs_keep_split_locks(); /* a thread that is not used comes later */
 		log_info("split locks of guests: told of by #AC");
-	else if (!exits && cpu_can_raise())
+		return;
+	}
+	if (!exits && cpu_can_raise())
 		log_info("split locks of guests are not limited: threads share the control");
 }
 

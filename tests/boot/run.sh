@@ -2431,8 +2431,8 @@ long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
 	tests/matrix/run.sh xen-dom0pvh-smp xen-pv
 }
 
-# Xen 4.20: 4.17's VGA console maps the text memory before Xen can map anything (ioremap_wc), gives up and says nothing. Without
-# no-real-mode Xen asks a BIOS for the display.
+# Xen 4.20: 4.17's VGA console maps the text memory before Xen can map anything (ioremap_wc), gives up and says nothing. Xen
+# asks the BIOS for the display, and has it set the mode.
 long_xen_prints_on_a_text_display() {
 	rm -f "$out.txt"
 	until_it_shows 'Dom0 has maximum' run --timeout 200 --l1 "$B/debian-xen-trixie/xen" \
@@ -2928,6 +2928,8 @@ test_a_command_line_that_would_be_cut_is_refused() {
 test_options_that_would_be_ignored_are_refused() {
 	expect 64 run --bare --summary --l1 "$B/payload/power.elf" && one_line && shows 'summary does not go with --bare' &&
 		expect 64 run --bare --machine-cpus 4 --l1 "$B/payload/power.elf" && one_line && shows 'does not go with --bare: --cpus says' &&
+		expect 66 run --bare --display text --l1 "$B/payload/power.elf" && one_line && shows "bare has no use for 'display': the machine has none" &&
+		expect 66 run --bare --disk tests/boot/run.sh --l1 "$B/payload/power.elf" && one_line && shows "'disks' of VMs: --machine-disk is" &&
 		expect 64 run --iso x.iso --explain && one_line && expect 64 run --firmware bios --l1 x && one_line &&
 		expect 66 run --machine bochs --machine-cpus 16 --l1 "$B/payload/power.elf" && one_line && shows 'has at most 15$'
 }
@@ -2936,8 +2938,6 @@ test_a_cpu_without_64_bit_mode_is_told_at_once() {
 	expect 68 run --timeout 120 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
 		--machine-option 'cpu: model=p3_katmai, count=1, ips=50000000' && shows 'no 64-bit mode'
 }
-		expect 66 run --bare --display text --l1 "$B/payload/power.elf" && one_line && shows "bare has no use for 'display': the machine has none" &&
-		expect 66 run --bare --disk tests/boot/run.sh --l1 "$B/payload/power.elf" && one_line && shows "'disks' of VMs: --machine-disk is" &&
 
 # All vCPUs on all CPUs, by SIGINT.
 test_an_interrupted_run_is_reported() {

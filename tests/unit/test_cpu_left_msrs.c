@@ -228,6 +228,20 @@ static void leaves_that_are_not_there_say_nothing(void **state)
 	assert_int_equal(lines, 1);
 }
 
+/* The last one: a thread whose core has it on by then. */
+static void split_locks_of_a_core_are_left_to_who_runs_there(void **state)
+{
+	(void)state;
+	left_msrs_clear();
+	assert_int_equal(msrs[find(MSR_TEST_CTRL)].value, TEST_BITS);
+	left_msrs_keep_split_locks();
+	left_msrs_clear();
+	assert_int_equal(msrs[find(MSR_TEST_CTRL)].value, TEST_BITS); /* nor turned on */
+	msrs[find(MSR_TEST_CTRL)].value |= LOCK_AC;
+	left_msrs_clear();
+	assert_int_equal(msrs[find(MSR_TEST_CTRL)].value, LOCK_AC | TEST_BITS);
+}
+
 static void one_that_cannot_be_changed_is_a_warning(void **state)
 {
 	(void)state;
@@ -254,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup(a_processor_without_pebs_says_so_in_two_ways, begin),
 		cmocka_unit_test_setup(leaves_that_are_not_there_say_nothing, begin),
 		cmocka_unit_test_setup(one_that_cannot_be_changed_is_a_warning, begin),
+		cmocka_unit_test_setup(split_locks_of_a_core_are_left_to_who_runs_there, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
