@@ -2,6 +2,7 @@
 #include "boot/memory.h"
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
@@ -16,6 +17,7 @@ static void keep_own(void)
 {
 	page_reserve(0, PAGE_SIZE);
 	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
+	bad_memory_own(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
 }
 
 static void cut(struct boot_info *info)

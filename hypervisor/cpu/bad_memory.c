@@ -2,8 +2,30 @@
 #include "cpu/bad_memory.h"
 
 #include "cpu/log.h"
+#include "spec/addr.h"
 
 struct bad_pages bad_memory;
+
+static uint64_t own_start, own_size; /* constant once there are several CPUs */
+
+void bad_memory_own(uint64_t start, uint64_t size)
+{
+	own_start = start & ~PAGE_MASK;
+	own_size = start + size - own_start;
+}
+
+static void tell(uint64_t page)
+{
+	if (page - own_start < own_size)
+		log_error(
+			"memory at 0x%lx is wrong, and Nestor's own, which cannot leave it: this "
+			"machine needs other memory",
+			page);
+	else
+		log_error("memory at 0x%lx is wrong, and taken out of use: %u pages of 4 KiB "
+			  "since the start",
+			page, bad_pages_count(&bad_memory));
+}
 
 void bad_memory_note(uint64_t page)
 {
@@ -11,9 +33,7 @@ void bad_memory_note(uint64_t page)
 
 	switch (bad_pages_add(&bad_memory, page)) {
 	case BAD_PAGE_NEW:
-		log_error("memory at 0x%lx is wrong, and taken out of use: %u pages of 4 KiB "
-			  "since the start",
-			page, bad_pages_count(&bad_memory));
+		tell(page);
 		break;
 	case BAD_PAGE_NO_ROOM:
 		if (!__atomic_exchange_n(&told_full, true, __ATOMIC_SEQ_CST))

@@ -19,6 +19,9 @@ extern struct bad_pages bad_memory;
  */
 void bad_memory_note(uint64_t page);
 
+/* L0's image: a page of it is told of as one that stays in use. At the start. */
+void bad_memory_own(uint64_t start, uint64_t size);
+
 /* A line of the log at the end of a run, if there is any. */
 void bad_memory_report(void);
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,10 +38,16 @@ void spin_unlock(struct spinlock *l)
 	locked = false;
 }
 
+static char told[200];
+
 void log_line(enum log_level level, const char *format, ...)
 {
+	va_list args;
+
 	(void)level;
-	(void)format;
+	va_start(args, format);
+	vsnprintf(told, sizeof(told), format, args);
+	va_end(args);
 	warnings++;
 }
 
@@ -253,6 +260,26 @@ static void memory_that_is_wrong_is_given_to_nobody(void **state)
 	memset(&bad_memory, 0, sizeof(bad_memory));
 }
 
+static bool is_told_as_own(uint64_t page)
+{
+	bad_memory_note(page);
+	assert_non_null(strstr(told, " is wrong, and "));
+	return strstr(told, "Nestor's own") != NULL && strstr(told, "out of use") == NULL;
+}
+
+static void a_page_of_the_image_is_not_said_to_be_out_of_use(void **state)
+{
+	(void)state;
+	memset(&bad_memory, 0, sizeof(bad_memory));
+	assert_false(is_told_as_own(0));        /* before anybody said what the image is */
+	bad_memory_own(GIB + 0x800, PAGE_SIZE); /* it ends in the next page */
+	assert_false(is_told_as_own(GIB - PAGE_SIZE));
+	assert_true(is_told_as_own(GIB));
+	assert_true(is_told_as_own(GIB + PAGE_SIZE));
+	assert_false(is_told_as_own(GIB + 2 * PAGE_SIZE));
+	memset(&bad_memory, 0, sizeof(bad_memory));
+}
+
 /* A machine of 64 TiB with as many as can be told of, one in each 64 GiB. */
 static void the_pieces_between_pages_that_are_wrong_are_as_large_as_can_be(void **state)
 {
@@ -274,6 +301,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(memory_that_is_wrong_is_given_to_nobody, set_up),
+		cmocka_unit_test_setup(
+			a_page_of_the_image_is_not_said_to_be_out_of_use, set_up),
 		cmocka_unit_test_setup(
 			the_pieces_between_pages_that_are_wrong_are_as_large_as_can_be, set_up),
 		TEST(what_is_free_is_what_a_plain_model_says),
