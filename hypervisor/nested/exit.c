@@ -366,6 +366,7 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 {
 	struct nvmcs *v = n->cur;
 	struct exit_context c = {.n = n, .v = v, .reason = exit_reason};
+	enum nested_verdict verdict;
 
 	n->run_pending = false;
 	if (v->timer_on)
@@ -376,6 +377,8 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 	}
 	if (exit_reason == EXIT_EPT_VIOLATION && v->root)
 		return exit_ept_violation(n, v);
+	if (exit_reason == EXIT_SPP_EVENT && exit_spp_miss(n, v, &verdict))
+		return verdict;
 	if (exit_reason == EXIT_VMFUNC && exit_vmfunc(n, v))
 		return resume_after_insn(n, v);
 	if (exit_reason == EXIT_EXCEPTION_NMI)
@@ -468,12 +471,15 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 		return;
 	if (r == VEPT_MISCONFIG && n->vm->explaining)
 		exit_report_misconfig(n);
-	exit_no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
-			: r == VEPT_PML_FULL ? EXIT_PML_FULL
-					     : EXIT_EPT_VIOLATION);
+	exit_no_info(v, r == VEPT_MISCONFIG   ? EXIT_EPT_MISCONFIG
+			: r == VEPT_PML_FULL  ? EXIT_PML_FULL
+			: r == VEPT_SPP_EVENT ? EXIT_SPP_EVENT
+					      : EXIT_EPT_VIOLATION);
 	exit_save_vectoring(v);
 	v->f[FID_GUEST_PHYSICAL_ADDRESS] = fault->gpa;
 	v->f[FID_GUEST_LINEAR_ADDRESS] = fault->address;
+	if (r == VEPT_SPP_EVENT) /* bit 11 is another one there */
+		v->f[FID_EXIT_QUALIFICATION] = qualification;
 	if (!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO))
 		qualification &= ~QUAL_ADVANCED;
 	if (v->f[FID_EXIT_REASON] == EXIT_EPT_VIOLATION)

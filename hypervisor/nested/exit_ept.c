@@ -88,6 +88,36 @@ enum vept_result exit_violation(
 	return r;
 }
 
+/* L1's sub-page permissions do not tell whether a write is allowed. */
+static enum nested_verdict spp_event(
+	struct nested *n, struct nvmcs *v, struct gpa_l2 gpa, uint64_t qualification)
+{
+	exit_save_info(v, EXIT_SPP_EVENT, 0);
+	v->f[FID_GUEST_PHYSICAL_ADDRESS] = gpa.v;
+	v->f[FID_EXIT_QUALIFICATION] = qualification;
+	exit_to_l1(n);
+	return NESTED_L1;
+}
+
+/* SDM "SPP-Related Events": SPPT02 lacks what SPPT12 may have. It is never malformed. */
+bool exit_spp_miss(struct nested *n, struct nvmcs *v, enum nested_verdict *verdict)
+{
+	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION), qualification;
+	struct gpa_l2 gpa = {seam_vmread(FID_GUEST_PHYSICAL_ADDRESS)};
+
+	if (!v->root || v->root->spptp == 0 || !(hardware & QUAL_SPP_MISS))
+		return false;
+	if (vept_spp_miss(n, v->root, gpa, &qualification) == VEPT_FILLED) {
+		*verdict = retry(hardware);
+		return true;
+	}
+	qualification |= hardware & QUAL_NMI_UNBLOCKING;
+	if (exit_iret_keeps_nmis_blocked(v))
+		qualification &= ~QUAL_NMI_UNBLOCKING;
+	*verdict = spp_event(n, v, gpa, qualification);
+	return true;
+}
+
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 {
 	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION);
@@ -104,6 +134,8 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 	}
 	if (exit_iret_keeps_nmis_blocked(v))
 		qualification &= ~QUAL_NMI_UNBLOCKING;
+	if (r == VEPT_SPP_EVENT)
+		return spp_event(n, v, gpa, qualification);
 	if (r == VEPT_CONVERTIBLE && ve_possible(n, v))
 		return deliver_ve(
 			n, v, gpa, seam_vmread(FID_GUEST_LINEAR_ADDRESS), qualification);

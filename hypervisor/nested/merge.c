@@ -190,6 +190,8 @@ void merge_root(struct nested *n, struct nvmcs *v)
 	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], apic_page(v) | apic);
 	v->root_generation = v->root->generation;
 	seam_vmwrite(FID_EPT_POINTER, v->root->eptp02);
+	if (v->root->spptp != 0)
+		seam_vmwrite(FID_SPPTP, vept_spptp02(n, v->root));
 }
 
 static void merge_translation(struct nested *n, struct nvmcs *v)

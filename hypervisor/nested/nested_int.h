@@ -347,6 +347,9 @@ enum vept_result exit_violation(
 	struct nested *n, struct gpa_l2 gpa, uint64_t qualification, uint64_t *told);
 /* An EPT violation under an L1 that uses EPT. */
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
+/* An SPP-related event under L1's sub-page permissions. False: it is none of theirs. */
+__attribute__((noinline)) bool exit_spp_miss(
+	struct nested *n, struct nvmcs *v, enum nested_verdict *verdict);
 /* Tells of the EPT12 entry that vept_handle found malformed. */
 void exit_report_misconfig(struct nested *n);
 /* A convertible violation of an access that L0 made for L2 becomes #VE; false: it may not. */

@@ -383,7 +383,7 @@ static bool through_ept12(struct nested *n, const struct paging_state *s, uint64
 	unsigned right = write ? EPT_WRITE : access & PAGING_CODE ? EPT_EXEC : EPT_READ;
 	uint64_t gpa = at->v, rights = fault->qualification;
 
-	if (to_l1(n, s, gpa, right, at))
+	if (to_l1(n, s, gpa, right | VEPT_LINEAR, at))
 		return true;
 	*fault = (struct paging_fault){.address = linear,
 		.ept = true,
@@ -401,6 +401,15 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
 	return !s->eptp12 || through_ept12(n, s, linear, access, at, fault);
 }
 
+static bool piece(struct nested *n, const struct paging_state *s, uint64_t linear, unsigned i,
+	struct pieces *p, struct paging_fault *fault)
+{
+	if (!paging_translate(n, s, linear, p->access, &p->at[i], fault))
+		return false;
+	return !(p->access & PAGING_WRITE) || !s->eptp12 ||
+	       paging_sub_pages_allow(n, s, linear, p->len[i], fault);
+}
+
 static bool translate(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct pieces *p, struct paging_fault *fault)
 {
@@ -409,13 +418,13 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 
 	p->len[0] = len < room ? len : room;
 	p->len[1] = len - p->len[0];
-	if (!paging_translate(n, s, linear, p->access, &p->at[0], fault))
+	if (!piece(n, s, linear, 0, p, fault))
 		return false;
 	if (p->len[1] == 0)
 		return true;
 	if (!(s->efer & EFER_LMA))
 		next = (uint32_t)next;
-	return paging_translate(n, s, next, p->access, &p->at[1], fault);
+	return piece(n, s, next, 1, p, fault);
 }
 
 /* Out of line: the usual case shall not pay for its stack frame. */

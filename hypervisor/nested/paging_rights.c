@@ -2,6 +2,8 @@
 #include "nested/paging_rights.h"
 
 #include "nested/seam.h"
+#include "nested/vept.h"
+#include "spec/ept.h"
 #include "spec/regs.h"
 
 static bool user_access(const struct paging_state *s, uint32_t access)
@@ -49,4 +51,18 @@ bool paging_key_denies(struct nested *n, const struct paging_state *s, uint64_t 
 	bits = PKRU_BITS(seam_pkru(n), PT_KEY(leaf));
 	return bits & PKRU_AD || (bits & PKRU_WD && access & PAGING_WRITE &&
 					 (user_access(s, access) || s->cr0 & CR0_WP));
+}
+
+bool paging_sub_pages_allow(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t len, struct paging_fault *fault)
+{
+	uint32_t next = SPP_SIZE - (uint32_t)(linear & (SPP_SIZE - 1));
+	struct gpa_l1 at;
+
+	if (!vept_has_sub_pages(n))
+		return true;
+	for (; next < len; next += SPP_SIZE)
+		if (!paging_translate(n, s, linear + next, PAGING_WRITE, &at, fault))
+			return false;
+	return true;
 }

@@ -1,175 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtual EPT: roots, and what an EPT violation of L2 fills in.
+ * Virtual EPT: what an EPT violation of L2 fills in.
  */
 #include "nested/vept_int.h"
-
-/* ---- roots ---- */
-
-static void root_drop(struct nested *n, struct vept_root *r)
-{
-	struct vept *e = &n->vm->vept;
-
-	table_cut(e, r->table);
-	root_flush(n, r);
-	e->live[(r - e->root) / 64] &= ~BIT64((r - e->root) % 64);
-	*r = (struct vept_root){.table = VEPT_NONE, .generation = r->generation + 1};
-	list_init(&r->cut);
-}
-
-/* Those that a vCPU has in use, as bits: vCPUs are not looked at again for each root. */
-static void find_used(const struct vept *e, uint64_t used[VEPT_WORDS])
-{
-	for (unsigned i = 0; i < VEPT_WORDS; i++)
-		used[i] = 0;
-	for (unsigned i = 0; i < e->roots - VEPT_SPARE; i++)
-		if (e->used[i] != NULL)
-			used[(e->used[i] - e->root) / 64] |= BIT64((e->used[i] - e->root) % 64);
-}
-
-/* The oldest root that may go. */
-static struct vept_root *oldest_root(struct vept *e, const struct vept_root *keep)
-{
-	struct vept_root *oldest = NULL;
-	uint64_t used[VEPT_WORDS];
-
-	find_used(e, used);
-	for (unsigned i = 0; i < e->roots; i++) {
-		struct vept_root *r = &e->root[i];
-
-		if (r == keep || !r->eptp12 || used[i / 64] >> i % 64 & 1)
-			continue;
-		if (!oldest || r->last_use < oldest->last_use)
-			oldest = r;
-	}
-	return oldest;
-}
-
-bool root_empty(struct nested *n, struct vept_root *r)
-{
-	struct vept *e = &n->vm->vept;
-	const struct vept_table *t = &e->table[r->table];
-	bool any = false;
-
-	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++)
-		for (uint64_t bits = t->present[w]; bits; bits &= bits - 1) {
-			entry_clear(e, r->table, w * 64 + (unsigned)__builtin_ctzll(bits));
-			any = true;
-		}
-	if (!any)
-		return false;
-	root_flush(n, r);
-	n->stats.vept_zaps++;
-	return true;
-}
-
-/* Some tables become gone. False: there are none but the top tables of roots in use. */
-static bool give_up_tables(struct nested *n, struct vept_root *keep)
-{
-	struct vept *e = &n->vm->vept;
-	struct vept_root *r = oldest_root(e, keep);
-
-	n->stats.vept_evictions++;
-	if (r) {
-		root_drop(n, r);
-		return true;
-	}
-	if (keep->table != VEPT_NONE && root_empty(n, keep))
-		return true;
-	for (unsigned i = 0; i < e->roots; i++)
-		if (e->root[i].eptp12 && root_empty(n, &e->root[i]))
-			return true;
-	return false;
-}
-
-/*
- * Make room for the tables of one walk, at the expense of the oldest roots; then of those in
- * use.
- */
-static __attribute__((noinline)) void reserve_tables(struct nested *n, struct vept_root *keep)
-{
-	struct vept *e = &n->vm->vept;
-
-	while (tables_free(e) < ROOT_LEVEL &&
-		(!list_empty(&e->gone) || give_up_tables(n, keep)))
-		reap(e, 1);
-}
-
-static struct vept_root *root_find(
-	struct vept *e, uint64_t eptp12, uint64_t apic_page, uint16_t view)
-{
-	for (unsigned i = 0; i < e->roots; i++)
-		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page &&
-			e->root[i].view == view)
-			return &e->root[i];
-	return NULL;
-}
-
-static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t apic_page)
-{
-	struct vept *e = &n->vm->vept;
-	struct vept_root *r = root_find(e, 0, 0, 0);
-
-	if (!r) {
-		r = oldest_root(e, NULL);
-		root_drop(n, r);
-	}
-	reserve_tables(n, r);
-	reap_some(e);
-	e->live[(r - e->root) / 64] |= BIT64((r - e->root) % 64);
-	r->eptp12 = eptp12;
-	r->apic_page = apic_page;
-	r->view = n->view;
-	r->special = r->view != 0 || e->small_code;
-	r->table = table_new(n, r, ROOT_LEVEL, false, eptp12 & EPT_ADDRESS);
-	r->eptp02 = table_hpa(e, r->table) | EPTP_WALK_4 | (eptp12 & EPTP_AD) | 6;
-	return r;
-}
-
-static void root_use(struct nested *n, struct vept_root *r)
-{
-	struct vept *e = &n->vm->vept;
-
-	r->last_use = ++e->use_counter;
-	e->used[n->vcpu] = r;
-}
-
-struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic_page)
-{
-	struct vept *e = &n->vm->vept;
-	struct vept_root *r;
-
-	seam_vm_lock(n);
-	e->used[n->vcpu] = NULL;
-	r = root_find(e, eptp12, apic_page, n->view);
-	if (!r)
-		r = root_new(n, eptp12, apic_page);
-	root_use(n, r);
-	seam_vm_unlock(n);
-	return r;
-}
-
-bool vept_root_reuse(struct nested *n, struct vept_root *root, uint32_t generation)
-{
-	bool valid;
-
-	/* Nobody else can take away what this vCPU uses. */
-	if (n->vm->vept.used[n->vcpu] == root)
-		return root->generation == generation;
-	seam_vm_lock(n);
-	valid = root->generation == generation;
-	if (valid)
-		root_use(n, root);
-	seam_vm_unlock(n);
-	return valid;
-}
-
-void vept_root_leave(struct nested *n)
-{
-	seam_vm_lock(n);
-	n->vm->vept.used[n->vcpu] = NULL;
-	seam_vm_unlock(n);
-}
 
 /* ---- fills ---- */
 
@@ -240,14 +73,14 @@ static inline __attribute__((always_inline)) void fill_entry(struct nested *n,
 	uint32_t t = w->table;
 
 	if (level > target && tables_free(e) < ROOT_LEVEL) {
-		reserve_tables(n, root); /* w->table may be gone */
+		tables_reserve(n, root, ROOT_LEVEL); /* w->table may be gone */
 		t = root->table;
 		level = ROOT_LEVEL;
 	}
 	for (; level > target; level--)
 		t = descend(n, root, t, w, level);
-	if ((root->eptp12 & EPTP_AD) && !(source & EPT_DIRTY))
-		entry &= ~EPT_WRITE; /* the first write shall come here and set D */
+	if ((root->eptp12 & EPTP_AD) && !(source & EPT_DIRTY)) /* the first write sets D */
+		entry &= ~(EPT_WRITE | EPT_SUB_PAGE);
 	entry |= hpa.v & ~(BIT64(level_shift(target)) - 1);
 	entry |= target > 1 ? EPT_LARGE : 0;
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
@@ -268,13 +101,18 @@ static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 	fill_entry(n, root, w, hpa, size, entry);
 }
 
-/* In a debugger's root that is executable which it has let through. */
+/*
+ * In a debugger's root that is executable which it has let through. Of a large page bit 61
+ * means nothing, and is not that of a small one in EPT02.
+ */
 static uint64_t rights_in(
 	const struct nested *n, const struct vept_root *root, const struct vept_walk *w)
 {
+	uint64_t writes = EPT_WRITE | (root->spptp != 0 && w->leaf == 1 ? EPT_SUB_PAGE : 0);
+
 	if (root->view == 0 || (n->view_opens && !((n->view_code.v ^ w->gpa) & ~PAGE_MASK)))
-		return EPT_RIGHTS;
-	return EPT_READ | EPT_WRITE;
+		return EPT_RIGHTS | writes;
+	return EPT_READ | writes;
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -452,7 +290,7 @@ bool vept_map_scratch(struct nested *n, struct vept_root *root, const struct vep
 		scratch_clean(n, s);
 	s->root = root;
 	s->generation = root->generation;
-	mapped = map_page(n, root, v, page, EPT_RIGHTS);
+	mapped = map_page(n, root, v, page, EPT_RIGHTS | EPT_SUB_PAGE);
 	if (mapped)
 		s->gpa[s->count++] = v->l2.v;
 	seam_vm_unlock(n);
@@ -469,6 +307,8 @@ void vept_forget(struct nested *n)
 		if (e->root[i].eptp12) {
 			root_empty(n, &e->root[i]);
 			e->table[e->root[i].table].source = NULL; /* the next walk looks */
+			if (e->root[i].spp_table != VEPT_NONE)
+				e->table[e->root[i].spp_table].source = NULL;
 		}
 	seam_vm_unlock(n);
 }
@@ -497,14 +337,37 @@ void vept_view_empty(struct nested *n, uint16_t view)
 
 /* ---- violations ---- */
 
+/* What EPT12 says of an access where the walk has come to a page. */
+static enum vept_result judge(struct nested *n, struct vept_root *root,
+	const struct vept_walk *w, uint64_t hardware, uint64_t *qualification)
+{
+	uint32_t controls = controls_of(n);
+	enum vept_result r;
+
+	if (vept_access_allowed(&n->vm->vept, w, hardware, controls))
+		return VEPT_FILLED;
+	if (!spp_eligible(w, hardware, controls))
+		return VEPT_VIOLATION;
+	r = spp_decide(n, root, w->gpa, qualification);
+	*qualification |= hardware & QUAL_NMI_UNBLOCKING;
+	return r;
+}
+
 static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_t gpa,
 	uint64_t hardware, uint64_t *qualification)
 {
 	uint32_t controls = controls_of(n);
 	struct vept_walk w;
-	enum vept_result r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
+	enum vept_result r;
 
-	if (r == VEPT_FILLED && vept_access_allowed(&n->vm->vept, &w, hardware, controls)) {
+	if (root->spptp != 0)
+		tables_reserve(n, root, SPP_RESERVE);
+	r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
+	if (r == VEPT_FILLED)
+		r = judge(n, root, &w, hardware, qualification);
+	if (r == VEPT_SPP_EVENT)
+		return r;
+	if (r == VEPT_FILLED) {
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
 		if (r == VEPT_FILLED)
@@ -531,8 +394,9 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 		return VEPT_NO_RAM;
 	seam_vm_lock(n);
 	r = handle(n, root, gpa.v, hardware_qualification, qualification);
-	if (r == VEPT_NO_RAM)
-		vept_foreign_keep(n, root, gpa, hardware_qualification);
+	if (r == VEPT_NO_RAM) /* of writes each sub-page has its own right */
+		vept_foreign_keep(n, root, gpa,
+			hardware_qualification & ~(root->spptp != 0 ? QUAL_WRITE : 0));
 	else if (!((n->foreign.l2.v ^ gpa.v) & ~PAGE_MASK))
 		n->foreign.root = NULL; /* a violation ends what is cached of its address */
 	seam_vm_unlock(n);

@@ -53,6 +53,7 @@ struct vept_table {
 	uint16_t root; /* index */
 	uint8_t level; /* 4 is the root */
 	bool in_use;
+	bool spp; /* of SPPT02: what it mirrors is one of L1's tables of sub-page rights */
 };
 
 /* A page of L1 that holds an EPT12 table with mirrors. */
@@ -77,13 +78,16 @@ struct vept_scan {
 struct vept_root {
 	uint64_t eptp12;    /* with its A/D and memory-type bits; 0 when unused */
 	uint64_t apic_page; /* L1's APIC-access page, as translations know it; 0: none */
+	uint64_t spptp;     /* L1's table of sub-page rights, bit 0 set; 0: none */
 	uint64_t eptp02;
 	uint64_t last_use;
 	struct list cut; /* tables that hardware may still walk, until the next flush */
 	uint32_t table;
+	uint32_t spp_table;  /* SPPT02: mirrors that of L1; VEPT_NONE: none */
 	uint32_t generation; /* changes when the root goes */
 	uint16_t view;       /* 1 + the vCPU that alone has it, for a debugger; 0: of all */
-	bool special; /* a view, or large pages are not executable: fills take a longer way */
+	/* A view, sub-page rights, no executable large pages: fills take a longer way. */
+	bool special;
 };
 
 /* A page that L2 may write, where L1 gave it no memory. Of a vCPU. */
@@ -162,6 +166,9 @@ enum vept_result {
 	VEPT_CONVERTIBLE, /* the same, and L1 wants such a violation as #VE of L2 if possible */
 	VEPT_MISCONFIG,   /* an EPT12 entry is malformed: deliver to L1 */
 	VEPT_PML_FULL,    /* L1's page-modification log has no room for the access */
+	/* L1's sub-page permissions have no rights for the write, or a malformed entry: deliver
+	 * to L1 as an SPP-related event, whose qualification is set */
+	VEPT_SPP_EVENT,
 	/* EPT12 allows it, to what is no RAM of L1: nested.no_ram has the address */
 	VEPT_NO_RAM
 };
@@ -176,8 +183,9 @@ uint64_t vept_books_size(uint32_t count);
 void vept_init(struct vept *e);
 
 /*
- * The root for L1's EPT pointer (already checked) and APIC-access page (0: none), made when
- * new; never NULL. From now on this vCPU has it in use, in place of the one before. A
+ * The root for L1's EPT pointer (already checked), APIC-access page (0: none) and the current
+ * VMCS12's sub-page permissions, made when new; never NULL. From now on this vCPU has it in
+ * use, in place of the one before. A
  * translation may be made with or without knowledge of that page (SDM 29.4.5 "Issues Pertaining
  * to Page Size and TLB Management"), and vCPUs of a VM that share a CPU share translations: so
  * another page is another root.
@@ -200,6 +208,18 @@ void vept_root_leave(struct nested *n);
  */
 enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gpa_l2 gpa,
 	uint64_t hardware_qualification, uint64_t *qualification);
+
+/*
+ * L2 exited since SPPT02 has no rights for this address, of a root with sub-page permissions:
+ * fill them in (VEPT_FILLED), or tell what L1's table has (VEPT_SPP_EVENT, with the
+ * qualification, but for QUAL_NMI_UNBLOCKING).
+ */
+enum vept_result vept_spp_miss(
+	struct nested *n, struct vept_root *root, struct gpa_l2 gpa, uint64_t *qualification);
+/* The host address of SPPT02 of such a root. */
+uint64_t vept_spptp02(const struct nested *n, const struct vept_root *root);
+/* Do the writes of the L2 whose VMCS12 is current depend on sub-page permissions? */
+bool vept_has_sub_pages(const struct nested *n);
 
 /* L2 is likely to access this address: fill EPT02 if EPT12 has it and no flag would have to be
  * set. Out of line: other entries shall not pay for its stack frame. */
@@ -234,8 +254,9 @@ void vept_forget(struct nested *n);
 bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size);
 
 /* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2
- * write, 4 execute), or when L1's page-modification log is full: vept_handle says why. Sets
- * accessed and dirty flags. */
+ * write, 4 execute; VEPT_LINEAR: of a linear address, not to a paging structure), or when L1's
+ * page-modification log is full: vept_handle says why. Sets accessed and dirty flags. */
+#define VEPT_LINEAR 8u
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
 /* The same for who looks from outside: sets none. */

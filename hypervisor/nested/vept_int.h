@@ -42,7 +42,8 @@ static inline bool is_leaf(uint64_t entry, unsigned level)
  */
 static inline bool differs(uint64_t kept, uint64_t now, uint64_t flags)
 {
-	const uint64_t meaning = EPT_RIGHTS | EPT_MEMTYPE | EPT_IPAT | EPT_LARGE | EPT_ADDRESS;
+	const uint64_t meaning =
+		EPT_RIGHTS | EPT_MEMTYPE | EPT_IPAT | EPT_LARGE | EPT_ADDRESS | EPT_SUB_PAGE;
 
 	return ((kept ^ now) & meaning) || (kept & ~now & flags);
 }
@@ -117,7 +118,22 @@ void root_flush(struct nested *n, struct vept_root *r);
 /* And waits for all CPUs: memory that they led to is going to be somebody else's. */
 void root_flush_all(struct nested *n, struct vept_root *r);
 
-/* ---- vept.c ---- */
+/* ---- vept_root.c ---- */
+
+/* Tables of a fill of EPT02 and, before it, one of SPPT02. */
+#define SPP_RESERVE (2 * ROOT_LEVEL)
+
+__attribute__((noinline)) void tables_reserve_now(
+	struct nested *n, struct vept_root *keep, uint32_t count);
+/*
+ * Makes room for so many, at the expense of the oldest roots, then of those in use, with this
+ * one as the first: what is known of its tables may be gone.
+ */
+static inline void tables_reserve(struct nested *n, struct vept_root *keep, uint32_t count)
+{
+	if (tables_free(&n->vm->vept) < count)
+		tables_reserve_now(n, keep, count);
+}
 
 /* All translations of a root go, the root itself stays valid. False: there were none. */
 bool root_empty(struct nested *n, struct vept_root *r);
@@ -160,6 +176,23 @@ static inline uint32_t controls_of(const struct nested *n)
 {
 	return n->cur ? proc2_of(n->cur) : 0;
 }
+
+/* ---- vept_spp.c ---- */
+
+/* L1's table as a root has it, see vept_root.spptp. */
+uint64_t spptp_of(const struct nested *n);
+/*
+ * SDM "Write Accesses That Are Eligible for Sub-Page Write Permissions": of a complete walk,
+ * whether the access, as in an exit qualification, is one that EPT12 forbids as such.
+ */
+bool spp_eligible(const struct vept_walk *w, uint64_t access, uint32_t controls);
+/*
+ * What L1's table says of a write that is: VEPT_FILLED, allowed; VEPT_VIOLATION; VEPT_SPP_EVENT
+ * as in vept_spp_miss. A root, for which there is room: SPPT02 has the page's rights from now
+ * on.
+ */
+__attribute__((noinline)) enum vept_result spp_decide(
+	struct nested *n, struct vept_root *root, uint64_t gpa, uint64_t *qualification);
 
 /* ---- vept_rights.c ---- */
 /*

@@ -48,7 +48,7 @@ static void compare_table(struct nested *n, uint32_t i)
 			unsigned s = w + (unsigned)__builtin_ctzll(bits);
 			uint64_t entry = __atomic_load_n(&now[s], __ATOMIC_RELAXED);
 
-			if (!differs(kept[s], entry, flags)) {
+			if (!t->spp && !differs(kept[s], entry, flags)) {
 				kept[s] = entry;
 				continue;
 			}

@@ -58,7 +58,7 @@ void vept_init(struct vept *e)
 		e->live[i] = e->changed[i] = 0;
 	e->use_counter = 0;
 	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
-		e->root[i] = (struct vept_root){.table = VEPT_NONE};
+		e->root[i] = (struct vept_root){.table = VEPT_NONE, .spp_table = VEPT_NONE};
 		list_init(&e->root[i].cut);
 	}
 	for (unsigned i = 0; i < VEPT_VCPUS; i++) {
@@ -176,6 +176,7 @@ uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, boo
 	t->root = (uint16_t)(root - e->root);
 	t->level = (uint8_t)level;
 	t->in_use = true;
+	t->spp = false;
 	if (!t->source)
 		return i;
 	t->watch = watch_get(n, source_gpa);

@@ -194,13 +194,18 @@ enum vept_result vept_set_flags(
 }
 
 /* Of a fetch that was made only one of the two rights is needed, and which is not told. */
-static bool walk_allows(const struct vept_walk *w, unsigned access, uint32_t controls)
+static bool walk_allows(
+	struct nested *n, const struct vept_walk *w, unsigned access, uint32_t controls)
 {
-	uint64_t either = EPT_EXEC | EPT_USER_EXEC;
+	uint64_t either = EPT_EXEC | EPT_USER_EXEC, rights = access & EPT_RWX;
+	uint64_t qualification = rights | (access & VEPT_LINEAR ? QUAL_OF_LINEAR : 0);
 
-	if (access == EPT_EXEC && (controls & PROC2_MODE_BASED_EXECUTE))
+	if (rights == EPT_EXEC && (controls & PROC2_MODE_BASED_EXECUTE))
 		return w->perms & either;
-	return (w->perms & access) == access;
+	if ((w->perms & rights) == rights)
+		return true;
+	return spp_eligible(w, qualification, controls) &&
+	       spp_decide(n, NULL, w->gpa, &qualification) == VEPT_FILLED;
 }
 
 /*
@@ -221,7 +226,7 @@ static bool leads(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned
 
 	return vept_walk_ept12(n, root_of(n, eptp12), eptp12, gpa.v, controls, w) ==
 		       VEPT_FILLED &&
-	       walk_allows(w, access, controls);
+	       walk_allows(n, w, access, controls);
 }
 
 /* VEPT_VIOLATION: an entry changed meanwhile; VEPT_PML_FULL: the access cannot be made. */

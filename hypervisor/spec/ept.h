@@ -29,8 +29,21 @@
 #define EPT_DIRTY     BIT64(9)
 #define EPT_USER_EXEC BIT64(10) /* with mode-based execute control; ignored without */
 #define EPT_CODE      BIT64(11) /* ignored in every format: L0's, see vmx/ept.h */
+#define EPT_SUB_PAGE  BIT64(61) /* of 4 KiB pages, with sub-page write permissions */
 #define EPT_NO_VE     BIT64(63) /* suppress #VE */
 #define EPT_ADDRESS   PT_ADDRESS
 #define EPT_RIGHTS    (EPT_RWX | EPT_USER_EXEC)
+
+/*
+ * "Sub-Page Permission Table" (newer than the pinned edition): four levels, of which the last
+ * has no entries that lead on, but 64 bits of rights for a page of 4 KiB; bit 2i for the writes
+ * of its sub-page i.
+ */
+#define SPP_VALID           BIT64(0)
+#define SPP_RESERVED        (UINT64_C(0xfff) << 52 | 0xffe) /* and above the address width */
+#define SPP_RIGHTS_RESERVED UINT64_C(0xaaaaaaaaaaaaaaaa)
+#define SPP_SHIFT           7 /* of a sub-page's size, 128 bytes */
+#define SPP_SIZE            (1u << SPP_SHIFT)
+#define SPP_RIGHT(gpa)      BIT64(((gpa)&PAGE_MASK) >> SPP_SHIFT << 1)
 
 #endif

@@ -150,6 +150,9 @@ enum apic_access_type {
 #define QUAL_OF_LINEAR (QUAL_LINEAR | QUAL_TRANSLATION)
 #define QUAL_OF_ACCESS (QUAL_ACCESS | QUAL_OF_LINEAR | QUAL_ADVANCED | QUAL_NMI_UNBLOCKING)
 
+/* "Exit Qualification for SPP-Related Events", which has QUAL_NMI_UNBLOCKING, too */
+#define QUAL_SPP_MISS BIT64(11) /* else a misconfiguration */
+
 /* "Exit Qualification for Notify VM Exits", which has QUAL_NMI_UNBLOCKING, too */
 #define QUAL_NOTIFY_INVALID BIT64(0) /* what the VMCS has of the guest is not good */
 

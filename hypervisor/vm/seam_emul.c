@@ -157,12 +157,24 @@ struct piece {
 	uint32_t len;
 };
 
+/* Where sub-pages have rights of their own the page that one write has found is not enough. */
+static __attribute__((noinline)) bool sub_pages_allow(
+	struct emulation *e, uint64_t linear, uint32_t len)
+{
+	struct nested *n = &e->vcpu->nested;
+
+	return !vept_has_sub_pages(n) ||
+	       paging_can_write(n, paging_of(e), linear, len, &e->fault);
+}
+
 static inline bool find_piece(
 	struct emulation *e, uint64_t linear, uint32_t len, bool write, struct piece *p)
 {
 	const struct known_page *known = &e->known[write];
 	uint64_t offset = linear & PAGE_MASK;
 
+	if (write && e->paging.eptp12 != 0 && !sub_pages_allow(e, linear, len))
+		return false;
 	if ((!e->keep || known->linear != linear - offset) && !look_up(e, linear, write))
 		return false;
 	p->at.v = known->at.v | offset;

@@ -168,10 +168,11 @@ static void print_memory_exit(uint32_t reason)
 	if (reason == EXIT_IO && q & BIT(4)) /* INS, OUTS */
 		print(" info=%lx linear=%lx", vmread(VMCS_EXIT_INSTRUCTION_INFO) & 0x38380,
 			vmread(VMCS_GUEST_LINEAR_ADDRESS));
-	if (reason != EXIT_EPT_VIOLATION && reason != EXIT_EPT_MISCONFIG)
+	if (reason != EXIT_EPT_VIOLATION && reason != EXIT_EPT_MISCONFIG &&
+		reason != EXIT_SPP_EVENT)
 		return;
 	print(" gpa=%lx", vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
-	if (reason == EXIT_EPT_VIOLATION && q & BIT(7))
+	if ((reason == EXIT_EPT_VIOLATION && q & BIT(7)) || reason == EXIT_SPP_EVENT)
 		print(" linear=%lx", vmread(VMCS_GUEST_LINEAR_ADDRESS));
 }
 

@@ -92,7 +92,7 @@ static void expect_dependencies(const struct vmx_caps *l1)
 	uint32_t proc2 = caps_allowed1(l1, MSR_VMX_PROC2);
 	uint32_t need_ept = PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_PML |
 			    PROC2_EPT_VIOLATION_VE | PROC2_ENABLE_VMFUNC |
-			    PROC2_MODE_BASED_EXECUTE;
+			    PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE;
 	uint32_t need_tpr =
 		PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY;
 	uint32_t need_posting = PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT;
@@ -150,7 +150,7 @@ static void default_policy_offers_what_nestor_implements(void **state)
 			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
 			PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
 			PROC2_VIRT_INTR_DELIVERY | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
-			PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE);
+			PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_POSTED_INTR |
 			PIN_PREEMPTION_TIMER);
@@ -469,9 +469,9 @@ static void cpu_generations_grow(void **state)
 	assert_true((westmere & nehalem) == nehalem && (haswell & westmere) == westmere);
 	assert_true((broadwell & haswell) == haswell && (skylake & broadwell) == broadwell);
 	/* Every feature belongs to a generation; none brings what is not implemented. */
-	assert_true(
-		(sapphire & ~skylake) == (feature("cet") | feature("user_wait") |
-						 feature("ipi_virt") | feature("spec_ctrl")));
+	assert_true((sapphire & ~skylake) ==
+		    (feature("cet") | feature("user_wait") | feature("ipi_virt") |
+			    feature("spec_ctrl") | feature("spp")));
 	assert_true(sapphire == all);
 	assert_true(parsed("haswell,-ept,+xsaves") ==
 		    ((haswell & ~feature("ept")) | feature("xsaves")));

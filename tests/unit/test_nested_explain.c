@@ -67,8 +67,8 @@ static void control_bits_are_named(void **state)
 	(void)state;
 	says(check(CHECK_PIN_RESERVED, 0x14 | PIN_EXT_INTR_EXITING),
 		"PIN_CONTROLS = 0x15; bit 1 (reserved) must be 1. SDM");
-	says(check(CHECK_PROC2_RESERVED, PROC2_SUB_PAGE_WRITE | BIT(29)),
-		"; bit 23 (SUB_PAGE_WRITE) must be 0, bit 29 (reserved) must be 0. SDM");
+	says(check(CHECK_PROC2_RESERVED, BIT(24) | BIT(29)),
+		"; bit 24 (PT_USES_GPA) must be 0, bit 29 (reserved) must be 0. SDM");
 	says(check(CHECK_PIN_RESERVED, UINT32_MAX),
 		", bit 11 (reserved) must be 0 and 20 more");
 	says(check(CHECK_GUEST_CR4_FIXED, CR4_VMXE | CR4_LA57), "bit 12 (LA57) must be 0");

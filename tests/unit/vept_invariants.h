@@ -53,6 +53,10 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 			assert_true(entry == 0);
 			continue;
 		}
+		if (t->spp && level == 1) { /* rights of sub-pages */
+			assert_true(entry == source && !(entry & SPP_RIGHTS_RESERVED));
+			continue;
+		}
 		if (level == 1 || large) {
 			vept_check_leaf(e, entry, level);
 			assert_false(entry & EPT_RWX & ~source);
@@ -60,7 +64,7 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 		}
 		child = (uint32_t)(((entry & EPT_ADDRESS) - e->pages_hpa) /
 				   sizeof(struct vept_pages));
-		assert_true(child < e->count);
+		assert_true(child < e->count && e->table[child].spp == t->spp);
 		count += vept_check_table(e, child, level - 1);
 	}
 	return count;
@@ -136,6 +140,9 @@ static inline void vept_check(const struct vept *e)
 		assert_int_equal(e->live[i / 64] >> i % 64 & 1, e->root[i].eptp12 != 0);
 		if (e->root[i].eptp12)
 			used += vept_check_table(e, e->root[i].table, 4);
+		assert_int_equal(e->root[i].spp_table != VEPT_NONE, e->root[i].spptp != 0);
+		if (e->root[i].spp_table != VEPT_NONE)
+			used += vept_check_table(e, e->root[i].spp_table, 4);
 	}
 	assert_int_equal(used, e->in_use);
 	for (struct list *l = e->unused.next; l != &e->unused; l = l->next) {

@@ -26,7 +26,7 @@
 		PROC_MONITOR_EXITING | PROC_RDPMC_EXITING)
 #define L0_PROC2_NEEDS (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING)
 #define L0_PROC2_NEVER (PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE)
-#define L1_PROC2_OWN   (PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE)
+#define L1_PROC2_OWN   (PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE)
 
 #define HAS_ALL(value, bits) assert_true(((value) & (bits)) == (bits))
 
@@ -83,6 +83,9 @@ static inline void theorem_memory(const uint64_t *f02)
 	if (root)
 		assert_true(world.vm.vept.table[root->table].in_use &&
 			    world.vm.vept.table[root->table].level == 4);
+	if (f02[FID_PROC2_CONTROLS] & PROC2_SUB_PAGE_WRITE)
+		assert_true(root && world.vm.vept.table[root->spp_table].spp &&
+			    f02[FID_SPPTP] == vept_spptp02(&world.n, root));
 	assert_in_range(f02[FID_VPID], world.n.vpid01 + 1, world.n.vpid01 + VPID02_SLOTS);
 }
 
