@@ -178,6 +178,21 @@ static void user_waits_are_offered_where_the_machine_has_them(void **state)
 	assert_false(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_USER_WAIT_PAUSE);
 }
 
+static void sub_page_permissions_are_offered_where_the_machine_has_them(void **state)
+{
+	struct vmx_caps hw = fake_hardware_caps(), l1 = derive_default();
+
+	(void)state;
+	assert_true(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_SUB_PAGE_WRITE);
+	assert_true(caps_field_exists(&l1, FID_SPPTP));
+	l1 = derive(&hw, caps_policy_default().features & ~feature("ept"));
+	assert_false(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_SUB_PAGE_WRITE);
+	hw.msr[MSR_VMX_PROC2 - MSR_VMX_BASIC] &= ~((uint64_t)PROC2_SUB_PAGE_WRITE << 32);
+	l1 = derive(&hw, caps_policy_default().features);
+	assert_false(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_SUB_PAGE_WRITE);
+	assert_false(caps_field_exists(&l1, FID_SPPTP));
+}
+
 static void true_controls_free_what_the_machine_frees(void **state)
 {
 	struct vmx_caps l1 = derive_default();
@@ -527,6 +542,7 @@ int main(void)
 		cmocka_unit_test(l1_sees_our_own_vmcs_format),
 		cmocka_unit_test(default_policy_offers_what_nestor_implements),
 		cmocka_unit_test(user_waits_are_offered_where_the_machine_has_them),
+		cmocka_unit_test(sub_page_permissions_are_offered_where_the_machine_has_them),
 		cmocka_unit_test(true_controls_free_what_the_machine_frees),
 		cmocka_unit_test(misc_tells_states_targets_and_lists),
 		cmocka_unit_test(ept_and_vpid_types_follow_the_features),
