@@ -99,6 +99,20 @@ static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
 	return bitmap_byte(c->n, c->v->f[FID_MSR_BITMAP] + offset) & (1u << (msr & 7));
 }
 
+void nested_bus_locked(struct nested *n)
+{
+	if (proc2_of(n->cur) & PROC2_BUS_LOCK_EXITING)
+		n->cur->bus_locked = true;
+}
+
+/* It counts as L2's first, whoever handles the exit; and bit 26 tells of it there, too. */
+static bool l1_wants_bus_lock(const struct exit_context *c)
+{
+	seam_bus_locked(c->n);
+	nested_bus_locked(c->n);
+	return SEC(c, BUS_LOCK_EXITING);
+}
+
 static bool l1_wants(const struct exit_context *c)
 {
 	switch (c->reason) {
@@ -287,6 +301,9 @@ void exit_to_l1(struct nested *n)
 			"VMX abort: the VM-exit MSR-store list cannot be stored");
 	n->stats.to_l1[v->f[FID_EXIT_REASON] % NESTED_TO_L1]++;
 	if (v->more_in_02 & MORE_AT_EXIT) {
+		if (v->bus_locked)
+			v->f[FID_EXIT_REASON] |= EXIT_REASON_BUS_LOCKED;
+		v->bus_locked = false;
 		if (v->mce_clear)
 			v->f[FID_GUEST_CR4] &= ~(uint64_t)CR4_MCE;
 		if (v->cet)

@@ -79,8 +79,9 @@ struct nvmcs {
 	 */
 	union {
 		struct {
-			bool learned;   /* fields are open, see habit */
-			bool cet;       /* as nested_vm.cet */
+			bool learned;        /* fields are open, see habit */
+			bool cet : 1;        /* as nested_vm.cet */
+			bool bus_locked : 1; /* by L2: the next exit to L1 tells */
 			bool mce_clear; /* CR4.MCE of L2, which VMCS02 has set: see mce.c */
 			bool mce_shown; /* it is set, and not L1's: VMCS02's shadow has it */
 		};
@@ -274,6 +275,12 @@ void nested_skip(void);
  * blocking by NMI that an IRET has ended before it failed is there again (SDM 27.2.1).
  */
 void nested_block_nmis_again(uint64_t qualification);
+/*
+ * The exit of L2 under way, for another reason, tells that L2 has locked the bus (SDM 27.2.1
+ * "Basic VM-Exit Information": bit 26). If L1 asks for such exits, the next one that it gets
+ * tells so, too: this one, or a later one where this is L0's.
+ */
+void nested_bus_locked(struct nested *n);
 /*
  * #AC met the guest of the current VMCS, of whatever level, on a processor that raises it for
  * split locks: is it for one? A guest's own needs CPL 3, CR0.AM and EFLAGS.AC (SDM vol. 3A,

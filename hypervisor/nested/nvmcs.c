@@ -206,6 +206,7 @@ static void activate(struct nested *n, struct nvmcs *v, uint64_t gpa, bool launc
 	v->unchecked = ALL_CHECKS;
 	v->root = NULL;
 	v->missed = false;
+	v->bus_locked = false;
 	v->pml_moved = false;
 	v->cet = v->cet_loads = n->vm->cet;
 	v->link = NULL;

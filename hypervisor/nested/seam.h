@@ -129,6 +129,8 @@ int seam_irq_ack(struct nested *n, int notification);
 void seam_notify(struct nested *n, uint32_t ndst, uint8_t vector);
 /* A VMX abort or triple fault of L1: ends the VM with this reason. */
 void seam_l1_shutdown(struct nested *n, const char *why);
+/* L2, whose VMCS02 is current, exited for having locked the bus, whoever handles that. */
+void seam_bus_locked(struct nested *n);
 /* A refusal worth explaining; counts are bounded by the receiver. */
 void seam_report(struct nested *n, const struct nested_report *r);
 /* A broken promise of ours; the VM goes on as well as it can. */

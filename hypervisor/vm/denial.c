@@ -107,11 +107,18 @@ bool denial_holds(struct vcpu *vcpu)
  * Behind the instruction. The exit is what keeps the next lock away for a while; others have
  * their turn on this CPU first.
  */
-void handle_bus_lock(struct vcpu *vcpu)
+void denial_exited(struct vcpu *vcpu)
 {
 	denial_bus_locked(vcpu);
-	vcpu_redeliver(vcpu);
 	vcpu_post(vcpu, EVENT_YIELD);
+}
+
+/* Of L2 where L1 does not ask for it: nested/ has told of it. */
+void handle_bus_lock(struct vcpu *vcpu)
+{
+	if (!vcpu->nested.in_l2)
+		denial_exited(vcpu);
+	vcpu_redeliver(vcpu);
 }
 
 /* ---- split locks, by #AC ---- */

@@ -34,6 +34,8 @@ void denial_enter_cpu(const struct vcpu *vcpu);
 /* The exit under way, for another reason, tells that the guest has locked the bus (SDM 27.2.1
  * "Basic VM-Exit Information": bit 26). */
 void denial_bus_locked(struct vcpu *vcpu);
+/* The exit under way is for that reason. */
+void denial_exited(struct vcpu *vcpu);
 /* Whether the vCPU, whose slow_until is not 0, has to wait on: then until that. */
 bool denial_holds(struct vcpu *vcpu);
 

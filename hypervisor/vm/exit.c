@@ -528,8 +528,11 @@ static __attribute__((noinline)) struct vcpu *odd_exit(
 		debugger_exit(vcpu);
 		return leave(vcpu);
 	}
-	if (reason & EXIT_REASON_BUS_LOCKED && EXIT_REASON_BASIC(reason) != EXIT_BUS_LOCK)
+	if (reason & EXIT_REASON_BUS_LOCKED && EXIT_REASON_BASIC(reason) != EXIT_BUS_LOCK) {
 		denial_bus_locked(vcpu);
+		if (vcpu->nested.in_l2)
+			nested_bus_locked(&vcpu->nested);
+	}
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
 		return dispatch(vcpu, odd_reason(reason), now);
 	no_exit(vcpu, now);

@@ -11,6 +11,7 @@
 #include "mm/layout.h"
 #include "nested/seam.h"
 #include "vm/bad_memory.h"
+#include "vm/denial.h"
 #include "vm/passed.h"
 #include "vm/ram.h"
 #include "vm/vm_int.h"
@@ -214,6 +215,11 @@ void seam_notify(struct nested *n, uint32_t ndst, uint8_t vector)
 	struct vcpu *vcpu = vcpu_of(n);
 
 	platform_send_notification(vcpu->vm->platform, vcpu->index, ndst, vector);
+}
+
+void seam_bus_locked(struct nested *n)
+{
+	denial_exited(vcpu_of(n));
 }
 
 void seam_l1_shutdown(struct nested *n, const char *why)

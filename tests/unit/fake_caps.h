@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * VMX capability MSRs of a machine like a Skylake server, but with CET, a tertiary control and
- * sub-page permissions, for tests.
+ * VMX capability MSRs of a machine like a Skylake server, but with CET, a tertiary control,
+ * sub-page permissions and bus-lock exits, for tests.
  */
 #ifndef NESTOR_TESTS_FAKE_CAPS_H
 #define NESTOR_TESTS_FAKE_CAPS_H
@@ -24,7 +24,7 @@ static inline struct vmx_caps fake_hardware_caps(void)
 	SET(CR4_FIXED0, 0x0000000000002000);
 	SET(CR4_FIXED1, 0x0000000000f727ff);
 	SET(VMCS_ENUM, 0x000000000000002e);
-	SET(PROC2, 0x02dfffff00000000);
+	SET(PROC2, 0x42dfffff00000000);
 	SET(EPT_VPID_CAP, 0x00000f0106734141);
 	SET(TRUE_PIN, 0x000000ff00000016);
 	SET(TRUE_PROC, 0xfffbfffe04006172);

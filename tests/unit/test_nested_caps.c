@@ -150,7 +150,8 @@ static void default_policy_offers_what_nestor_implements(void **state)
 			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
 			PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
 			PROC2_VIRT_INTR_DELIVERY | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
-			PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE);
+			PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE |
+			PROC2_BUS_LOCK_EXITING);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_POSTED_INTR |
 			PIN_PREEMPTION_TIMER);
@@ -486,7 +487,7 @@ static void cpu_generations_grow(void **state)
 	/* Every feature belongs to a generation; none brings what is not implemented. */
 	assert_true((sapphire & ~skylake) ==
 		    (feature("cet") | feature("user_wait") | feature("ipi_virt") |
-			    feature("spec_ctrl") | feature("spp")));
+			    feature("spec_ctrl") | feature("spp") | feature("bus_lock")));
 	assert_true(sapphire == all);
 	assert_true(parsed("haswell,-ept,+xsaves") ==
 		    ((haswell & ~feature("ept")) | feature("xsaves")));

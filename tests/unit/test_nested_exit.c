@@ -80,7 +80,8 @@ static const struct expectation expectations[] = {
 	{EXIT_PCONFIG, NEVER_L1, 0}, {EXIT_SPP_EVENT, NEVER_L1, 0},
 	{EXIT_UMWAIT, NEVER_L1, 0}, {EXIT_TPAUSE, NEVER_L1, 0}, {EXIT_LOADIWKEY, NEVER_L1, 0},
 	{EXIT_ENCLV, NEVER_L1, 0}, {EXIT_ENQCMD_PASID, NEVER_L1, 0},
-	{EXIT_ENQCMDS_PASID, NEVER_L1, 0}, {EXIT_BUS_LOCK, NEVER_L1, 0},
+	{EXIT_ENQCMDS_PASID, NEVER_L1, 0},
+	{EXIT_BUS_LOCK, PROC2_BIT, PROC2_BUS_LOCK_EXITING},
 	{EXIT_NOTIFY, NEVER_L1, 0}, {EXIT_SEAMCALL, NEVER_L1, 0}, {EXIT_TDCALL, NEVER_L1, 0},
 	{71, NEVER_L1, 0}, {EXIT_REASON_COUNT, NEVER_L1, 0}, {200, NEVER_L1, 0}, {0xffff, NEVER_L1, 0},
 };
@@ -141,7 +142,8 @@ static void each_reason_goes_to_l1_exactly_if_it_asked(void **state)
 			world_12()[FID_PROC_CONTROLS] = proc;
 			world_12()[FID_PROC2_CONTROLS] = proc2;
 			if (to_l1) {
-				assert_int_equal(world_12()[FID_EXIT_REASON], x->reason);
+				assert_int_equal(EXIT_REASON_BASIC(world_12()[FID_EXIT_REASON]),
+					x->reason);
 				world_resume();
 			}
 		}
@@ -171,6 +173,50 @@ static void every_row_of_the_table_is_expected_here(void **state)
 		if (!found)
 			fail_msg("reason %u", rows[i]);
 	}
+}
+
+/* ---- locks of the bus ---- */
+
+static void exit_tells(uint32_t reason, uint32_t told)
+{
+	assert_int_equal(nested_l2_exit(&world.n, reason), NESTED_L1);
+	assert_int_equal(world_12()[FID_EXIT_REASON], told);
+	world_resume();
+}
+
+static void a_bus_lock_counts_whoever_handles_it(void **state)
+{
+	(void)state;
+	expect_exit(EXIT_BUS_LOCK, false);
+	assert_int_equal(fake_called("seam_bus_locked"), 1);
+	world_12()[FID_PROC2_CONTROLS] |= PROC2_BUS_LOCK_EXITING;
+	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_EXTERNAL << 8 | 0x31;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_BUS_LOCK), NESTED_L1);
+	assert_int_equal(fake_called("seam_bus_locked"), 2);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_BUS_LOCK | EXIT_REASON_BUS_LOCKED);
+	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO],
+		INTR_INFO_VALID | INTR_EXTERNAL << 8 | 0x31);
+	world_02()[FID_IDT_VECTORING_INFO] = 0;
+	world_resume();
+	exit_tells(EXIT_CPUID, EXIT_CPUID);
+}
+
+/* 27.2.1: bit 26. The rate has counted it before. */
+static void another_exit_tells_of_a_bus_lock_if_l1_asks(void **state)
+{
+	(void)state;
+	nested_bus_locked(&world.n);
+	exit_tells(EXIT_CPUID, EXIT_CPUID);
+	world_12()[FID_PROC2_CONTROLS] |= PROC2_BUS_LOCK_EXITING;
+	exit_tells(EXIT_CPUID, EXIT_CPUID);
+	nested_bus_locked(&world.n);
+	exit_tells(EXIT_CPUID, EXIT_CPUID | EXIT_REASON_BUS_LOCKED);
+	exit_tells(EXIT_CPUID, EXIT_CPUID);
+	/* L0's own exit: L1's next one tells */
+	nested_bus_locked(&world.n);
+	expect_exit(EXIT_EXTERNAL_INTERRUPT, false);
+	exit_tells(EXIT_CPUID, EXIT_CPUID | EXIT_REASON_BUS_LOCKED);
+	exit_tells(EXIT_CPUID, EXIT_CPUID);
 }
 
 /* ---- the special ones ---- */
@@ -452,6 +498,8 @@ int main(void)
 		T(each_reason_goes_to_l1_exactly_if_it_asked),
 		T(secondary_controls_count_only_when_activated),
 		T(every_row_of_the_table_is_expected_here),
+		T(a_bus_lock_counts_whoever_handles_it),
+		T(another_exit_tells_of_a_bus_lock_if_l1_asks),
 		T(control_registers_follow_the_controls_of_l1),
 		T(cr4_exits_follow_mask_and_shadow_of_l1),
 		T(alignment_checks_are_l1s_and_split_locks_are_not),

@@ -206,6 +206,20 @@ static void a_bus_lock_costs_the_turn(void **state)
 	assert_int_equal(did.ends, 0);
 }
 
+/* nested/ tells of those of L2, by the seam, and hands on those that L1 does not ask for. */
+static void a_bus_lock_of_l2_counts_once(void **state)
+{
+	(void)state;
+	vcpu.nested.in_l2 = true;
+	handle_bus_lock(&vcpu);
+	assert_int_equal(vm.locks.count, 0);
+	assert_int_equal(did.redeliveries, 1);
+	denial_exited(&vcpu);
+	assert_int_equal(vm.locks.count, 1);
+	assert_int_equal(did.posted, EVENT_YIELD);
+	assert_int_equal(did.redeliveries, 1);
+}
+
 /* A guest that does nothing but lock: it runs until its next lock, or until it may again. */
 static unsigned locks_until(struct vcpu *of, uint64_t end)
 {
@@ -492,6 +506,7 @@ int main(void)
 		T(a_guest_that_takes_no_interrupt_goes_on_and_its_time_is_looked_at),
 		T(a_guest_whose_state_is_lost_is_not_entered_again),
 		T(a_bus_lock_costs_the_turn),
+		T(a_bus_lock_of_l2_counts_once),
 		T(a_guest_locks_so_often_a_second_and_then_waits),
 		T(vcpus_share_what_their_vm_may),
 		T(a_guest_within_its_rate_never_waits),
