@@ -342,11 +342,15 @@ static enum nested_verdict resume_after_insn(struct nested *n, const struct nvmc
 	return NESTED_L1;
 }
 
-/* L1 does not want the exit. */
+/* L1 does not want the exit, or it is not known yet. */
 static enum nested_verdict keep(struct nested *n, struct nvmcs *v, uint32_t reason)
 {
+	enum nested_verdict verdict;
 	bool complete;
 
+	if (reason == EXIT_SPP_EVENT && exit_spp_miss(n, v, &verdict))
+		return verdict;
+	n->stats.exits_kept++;
 	switch (reason) {
 	case EXIT_VMREAD:
 	case EXIT_VMWRITE:
@@ -383,7 +387,6 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 {
 	struct nvmcs *v = n->cur;
 	struct exit_context c = {.n = n, .v = v, .reason = exit_reason};
-	enum nested_verdict verdict;
 
 	n->run_pending = false;
 	if (v->timer_on)
@@ -394,16 +397,12 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 	}
 	if (exit_reason == EXIT_EPT_VIOLATION && v->root)
 		return exit_ept_violation(n, v);
-	if (exit_reason == EXIT_SPP_EVENT && exit_spp_miss(n, v, &verdict))
-		return verdict;
 	if (exit_reason == EXIT_VMFUNC && exit_vmfunc(n, v))
 		return resume_after_insn(n, v);
 	if (exit_reason == EXIT_EXCEPTION_NMI)
 		c.intr_info = (uint32_t)seam_vmread(FID_EXIT_INTR_INFO);
-	if (!l1_wants(&c)) {
-		n->stats.exits_kept++;
+	if (!l1_wants(&c))
 		return keep(n, v, exit_reason);
-	}
 	exit_save_info(v, exit_reason, c.intr_info);
 	exit_to_l1(n);
 	return NESTED_L1;
