@@ -189,13 +189,14 @@ static void p_tables(void)
 	page_a[0] &= ~0x20ull;
 }
 
-/* Registers of the IOAPIC, whose first is an index that can be read. */
+/* Registers: an index that is read as it was written; and such that can be read in a row. */
 #define IOAPIC 0xfec00000
+#define HPET   0xfed00000
 
 static void p_from_device(void)
 {
 	p_this();
-	ept_map(&ept, WINDOW + 0x2000, IOAPIC, 1, EPT_READ);
+	ept_map(&ept, WINDOW + 0x2000, HPET, 1, EPT_READ);
 }
 
 static void p_device(void)
