@@ -401,15 +401,6 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
 	return !s->eptp12 || through_ept12(n, s, linear, access, at, fault);
 }
 
-static bool piece(struct nested *n, const struct paging_state *s, uint64_t linear, unsigned i,
-	struct pieces *p, struct paging_fault *fault)
-{
-	if (!paging_translate(n, s, linear, p->access, &p->at[i], fault))
-		return false;
-	return !(p->access & PAGING_WRITE) || !s->eptp12 ||
-	       paging_sub_pages_allow(n, s, linear, p->len[i], fault);
-}
-
 static bool translate(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct pieces *p, struct paging_fault *fault)
 {
@@ -418,13 +409,12 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 
 	p->len[0] = len < room ? len : room;
 	p->len[1] = len - p->len[0];
-	if (!piece(n, s, linear, 0, p, fault))
+	if (!paging_translate(n, s, linear, p->access, &p->at[0], fault))
 		return false;
 	if (p->len[1] == 0)
 		return true;
-	if (!(s->efer & EFER_LMA))
-		next = (uint32_t)next;
-	return piece(n, s, next, 1, p, fault);
+	next = s->efer & EFER_LMA ? next : (uint32_t)next;
+	return paging_translate(n, s, next, p->access, &p->at[1], fault);
 }
 
 /* Out of line: the usual case shall not pay for its stack frame. */
@@ -591,7 +581,8 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 	struct pieces p = {.access = PAGING_WRITE};
 	const unsigned char *from = src;
 
-	if (!translate(n, s, linear, len, &p, fault))
+	if (!translate(n, s, linear, len, &p, fault) ||
+		!paging_sub_pages_allow(n, s, linear, len, fault))
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
 		if (p.len[i] != 0)
@@ -604,5 +595,6 @@ bool paging_can_write(struct nested *n, const struct paging_state *s, uint64_t l
 {
 	struct pieces p = {.access = PAGING_WRITE};
 
-	return translate(n, s, linear, len, &p, fault);
+	return translate(n, s, linear, len, &p, fault) &&
+	       paging_sub_pages_allow(n, s, linear, len, fault);
 }

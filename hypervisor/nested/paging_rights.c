@@ -57,12 +57,13 @@ bool paging_sub_pages_allow(struct nested *n, const struct paging_state *s, uint
 	uint32_t len, struct paging_fault *fault)
 {
 	uint32_t next = SPP_SIZE - (uint32_t)(linear & (SPP_SIZE - 1));
+	uint64_t mask = s->efer & EFER_LMA ? UINT64_MAX : UINT32_MAX;
 	struct gpa_l1 at;
 
-	if (!vept_has_sub_pages(n))
+	if (!s->eptp12 || !vept_has_sub_pages(n))
 		return true;
 	for (; next < len; next += SPP_SIZE)
-		if (!paging_translate(n, s, linear + next, PAGING_WRITE, &at, fault))
+		if (!paging_translate(n, s, (linear + next) & mask, PAGING_WRITE, &at, fault))
 			return false;
 	return true;
 }

@@ -26,9 +26,8 @@ bool paging_key_denies(struct nested *n, const struct paging_state *s, uint64_t 
 	uint64_t leaf, uint32_t access);
 
 /*
- * With EPT12, of a write within a page, whose first byte may be written: may the other
- * sub-pages that it meets, where they have rights of their own? *fault names the first that may
- * not.
+ * Of a write of up to a page, whose first byte may be written: may the other sub-pages that it
+ * meets, where EPT12 gives them rights of their own? *fault names the first that may not.
  */
 bool paging_sub_pages_allow(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct paging_fault *fault);
