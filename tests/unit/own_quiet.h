@@ -8,6 +8,7 @@
 
 #include "own_world.h"
 
+#include "vm/denial.h"
 #include "vm/memory_type.h"
 
 struct vmx_caps vmx_caps;
@@ -254,6 +255,22 @@ int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool 
 	(void)vcpu;
 	(void)notification;
 	(void)more;
+	abort();
+}
+
+void platform_send_notification(
+	struct platform *p, unsigned vcpu, uint32_t ndst, uint8_t vector)
+{
+	(void)p;
+	(void)vcpu;
+	(void)ndst;
+	(void)vector;
+	abort();
+}
+
+void denial_exited(struct vcpu *vcpu)
+{
+	(void)vcpu;
 	abort();
 }
 
