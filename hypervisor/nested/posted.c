@@ -49,16 +49,21 @@ void posted_process(struct nested *n, const struct nvmcs *v)
 {
 	uint64_t *desc = descriptor(n, v);
 	uint8_t *virtual_apic = seam_l1_page(n, (struct gpa_l1){v->f[FID_VIRTUAL_APIC_ADDR]});
+	struct gpa_l1 at = {v->f[FID_POSTED_INTR_DESC]};
 	uint64_t status;
-	int top;
+	int top = -1;
+	bool begun;
 
 	n->stats.posted++;
 	if (!desc)
 		return;
+	begun = vept_write_begins(n, at, PID_SIZE);
 	__atomic_fetch_and(&desc[PID_CONTROL], ~PID_ON, __ATOMIC_SEQ_CST);
-	if (!virtual_apic || !(v->proc2_02 & PROC2_VIRT_INTR_DELIVERY))
+	if (virtual_apic && v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
+		top = move_requests(desc, virtual_apic);
+	vept_write_ends(n, at, PID_SIZE, begun);
+	if (top < 0)
 		return;
-	top = move_requests(desc, virtual_apic);
 	status = seam_vmread(FID_GUEST_INTR_STATUS);
 	if (top > (int)(status & 0xff))
 		seam_vmwrite(FID_GUEST_INTR_STATUS, (status & 0xff00) | (unsigned)top);

@@ -10,6 +10,7 @@
 #include "nested/state.h"
 #include "spec/apic.h"
 #include "spec/posted.h"
+#include "vept_world.h"
 
 #define TABLE  GOLDEN_PID_TABLE
 #define LAST   7u
@@ -405,6 +406,53 @@ static void vmcs02_has_no_tertiary_controls_and_writes_of_icr_exit(void **state)
 	assert_true(world.msr_bitmap02[(WRITE_BITS + 0x830 / 8) / 8] >> 0x30 & 1);
 }
 
+/* ---- a descriptor in a table of EPT12: what L0 writes there INVEPT must see ---- */
+
+#define PIR_ENTRY 1u /* maps page 1 of L2, and has the requests for vectors 64 to 127 */
+
+/* L2 has page 1, by the descriptor of the first processor behind a page's start. */
+static void map_by_descriptor(uint64_t eptp)
+{
+	fake_write64(eptp & EPT_ADDRESS, 0x70000 | EPT_RWX);
+	fake_write64(0x70000, 0x71000 | EPT_RWX);
+	fake_write64(0x71000, descriptor(1) | EPT_RWX);
+	fake_write64(descriptor(1) + PIR_ENTRY * 8, 0x801000 | EPT_WB | EPT_RWX);
+	world_02()[FID_EXIT_QUALIFICATION] = 1;
+	world_02()[FID_GUEST_PHYSICAL_ADDRESS] = 0x1000;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_EPT_VIOLATION), NESTED_RESUME);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(vept_invalidate(&world.n, eptp));
+	assert_true((ept02_leaf(&world.vm.vept, world.n.cur->root, 0x1000) & EPT_ADDRESS) ==
+		    FAKE_HPA_BASE + 0x801000);
+}
+
+static void a_request_in_a_table_of_ept12_is_seen(void **state)
+{
+	uint64_t eptp = world_12()[FID_EPT_POINTER];
+
+	(void)state;
+	map_by_descriptor(eptp);
+	assert_int_equal(wrmsr(PIR_ENTRY * 64 + 20, 1), NESTED_RESUME);
+	assert_true((fake_read64(descriptor(1) + PIR_ENTRY * 8) & EPT_ADDRESS) == 0x901000);
+	assert_true(vept_invalidate(&world.n, eptp));
+	assert_int_equal(ept02_leaf(&world.vm.vept, world.n.cur->root, 0x1000), 0);
+}
+
+static void requests_that_are_taken_from_a_table_of_ept12_are_seen(void **state)
+{
+	uint64_t eptp = world_12()[FID_EPT_POINTER];
+
+	(void)state;
+	change(FID_POSTED_INTR_DESC, descriptor(1));
+	map_by_descriptor(eptp);
+	fake_hw.irq = (int)world_12()[FID_POSTED_INTR_NV];
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_true(world.n.in_l2);
+	assert_int_equal(fake_read64(descriptor(1) + PIR_ENTRY * 8), 0);
+	assert_true(vept_invalidate(&world.n, eptp));
+	assert_int_equal(ept02_leaf(&world.vm.vept, world.n.cur->root, 0x1000), 0);
+}
+
 static void the_fields_are_part_of_the_state(void **state)
 {
 	static struct nested_state s;
@@ -449,6 +497,8 @@ int main(void)
 		X1(without_the_control_the_write_is_l1s),
 		X2(the_monitor_trap_flag_counts_it_as_an_instruction),
 		X2(vmcs02_has_no_tertiary_controls_and_writes_of_icr_exit),
+		X2(a_request_in_a_table_of_ept12_is_seen),
+		X2(requests_that_are_taken_from_a_table_of_ept12_are_seen),
 		X2(the_fields_are_part_of_the_state),
 	};
 

@@ -60,6 +60,22 @@ void nested_skip(void)
 {
 }
 
+bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
+{
+	(void)n;
+	(void)a;
+	(void)len;
+	return false;
+}
+
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun)
+{
+	(void)n;
+	(void)a;
+	(void)len;
+	(void)begun;
+}
+
 void insn_raise(struct nested *n, uint8_t vector)
 {
 	(void)n;
