@@ -16,6 +16,7 @@ void insn_fail(struct nested *n, uint32_t error)
 {
 	if (n->cur) {
 		n->cur->f[FID_INSTRUCTION_ERROR] = error;
+		n->cur->in_region = false;
 		if (n->vm->shadowing)
 			shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
 	}

@@ -239,7 +239,8 @@ void learn_shadow(struct nested *n, struct nvmcs *v)
 	}
 	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
 		v->written[w] = 0;
-	v->habit.ready = false; /* what it was filled with is gone */
+	/* What it was filled with is gone, and touches were of another VMCS. */
+	v->habit = (struct nested_habit){.turn = v->habit.turn};
 	v->serves_writes = true;
 }
 

@@ -178,6 +178,7 @@ struct nested_vm {
 	/* A field that L1 touched in so many turns of an epoch is opened, and all are closed
 	 * after so many turns; nested_vm_init sets what is good on hardware. */
 	uint32_t learn_touches, learn_keep;
+	uint64_t stamps; /* another number in each run of L0: see new_stamp() */
 	struct vept vept;
 };
 

@@ -71,10 +71,13 @@ static bool write_region(struct nested *n, struct gpa_l1 at, const void *src, ui
 	return there;
 }
 
-/* No other vCPU of the VM makes the same one, nor this vCPU again. */
+/*
+ * No other vCPU of the VM makes the same one, nor this vCPU again. L1 may have copies of regions
+ * that another run of L0 has written, from which it was restored.
+ */
 static uint64_t new_stamp(struct nested *n)
 {
-	return (uint64_t)(n->vcpu + 1) << 48 | ++n->use_counter;
+	return n->vm->stamps ^ ((uint64_t)(n->vcpu + 1) << 48 | ++n->use_counter);
 }
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "vm/nested_hw.h"
 
+#include "cpu/asm.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "policy/memory.h"
@@ -60,6 +61,7 @@ bool nested_hw_create(struct vm *vm)
 	e->small_code = vm->ept01.small_code;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
 	e->advanced_info = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO;
+	nv->stamps = rdtsc() * 0x9e3779b97f4a7c15ull;
 	nv->timer_shift = caps_timer_shift(&nv->caps, &vmx_caps);
 	if (nv->shadowing && !(create_bitmaps(vm, &nv->usual) && create_bitmaps(vm, &nv->all)))
 		return false;

@@ -7,6 +7,7 @@
 #include "conf.h"
 
 #define SHADOW_INDICATOR BIT(31)
+#define OTHERS           10u /* more than Nestor keeps at a time */
 
 static void *shadow, *ordinary;
 static uint8_t *read_bitmap, *write_bitmap;
@@ -185,6 +186,22 @@ static void sweep(bool write)
 		fields > 100 ? "more than 100 fields" : "few fields", differ);
 }
 
+/* VMfail writes to a shadow VMCS, too, and it goes along where that is driven out. */
+static void fail_in_shadow(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		conf_status("vmptrld shadow", vmx_vmptrld(address_of(shadow)));
+		if (i == 1)
+			conf_status("vmclear nothing", vmx_vmclear(1));
+		print("error %lx\n", vmread(VMCS_INSTRUCTION_ERROR));
+		conf_status("vmclear shadow", vmx_vmclear(address_of(shadow)));
+	}
+	for (unsigned i = 0; i < OTHERS; i++)
+		conf_status("vmptrld", vmx_vmptrld(address_of(vmcs_alloc())));
+	conf_status("vmptrld shadow", vmx_vmptrld(address_of(shadow)));
+	print("error %lx\n", vmread(VMCS_INSTRUCTION_ERROR));
+}
+
 int payload_main(void)
 {
 	conf_start();
@@ -205,5 +222,6 @@ int payload_main(void)
 	print_shadow("after L2");
 	sweep(false);
 	sweep(true);
+	fail_in_shadow();
 	return 0;
 }

@@ -296,6 +296,65 @@ static void a_shadow_vmcs_that_comes_back_is_written_where_it_changed(void **sta
 	assert_int_equal(region[2 + FID_TSC_OFFSET], 1);
 }
 
+/* A failing instruction writes to it, too (SDM 30.2 "Conventions"). */
+static void the_error_of_an_instruction_reaches_the_region_of_a_shadow_vmcs(void **state)
+{
+	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
+
+	(void)state;
+	world.vm.shadowing = true;
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
+	world_vmptrld(5);
+	clear(5);
+	world_vmptrld(5);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(3) + 1), VMFAIL);
+	assert_int_equal(world_read(FID_INSTRUCTION_ERROR), VMERR_VMCLEAR_BAD_ADDRESS);
+	clear(5);
+	assert_int_equal(region[2 + FID_INSTRUCTION_ERROR], VMERR_VMCLEAR_BAD_ADDRESS);
+}
+
+/* Of the VMCS that the slot had before, in the same turn. */
+static void what_was_touched_in_another_vmcs_is_none_of_a_shadow_vmcss(void **state)
+{
+	struct nvmcs *v;
+
+	(void)state;
+	world.vm.shadowing = true;
+	world_vmptrld(6);
+	v = world.n.cur;
+	world_write(FID_TSC_OFFSET, 1);
+	clear(6);
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
+	world_vmptrld(5);
+	assert_ptr_equal(world.n.cur, v);
+	world_write(FID_TSC_OFFSET, 1);
+	assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
+}
+
+/* In another run, too: L1 may have copies of the one before. */
+static void no_stamp_is_written_again_after_a_restore(void **state)
+{
+	static struct nested_state s;
+	uint8_t page[PAGE_SIZE];
+
+	(void)state;
+	world_vmptrld(3);
+	world_write(FID_TSC_OFFSET, 1);
+	clear(3);
+	memcpy(page, fake.ram + WORLD_VMCS_N(3), PAGE_SIZE);
+	nested_get(&world.n, &s);
+	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x100, world.msr_bitmap02);
+	world.n.use_counter = 0;
+	world.vm.stamps = 0x123456789abcdef;
+	assert_true(nested_set(&world.n, &s));
+	world_vmptrld(3);
+	world_write(FID_TSC_OFFSET, 2);
+	clear(3);
+	memcpy(fake.ram + WORLD_VMCS_N(3), page, PAGE_SIZE);
+	world_vmptrld(3);
+	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
+}
+
 /* What the slot's bitmaps have of the one is not left for the other. */
 static void a_slot_serves_a_shadow_vmcs_and_then_another_vmcs(void **state)
 {
@@ -494,6 +553,9 @@ int main(void)
 		T(a_vmcs_may_come_back_as_a_shadow_and_the_other_way_round),
 		T(a_shadow_vmcs_lets_l1_write_what_it_has_written),
 		T(a_shadow_vmcs_that_comes_back_is_written_where_it_changed),
+		T(the_error_of_an_instruction_reaches_the_region_of_a_shadow_vmcs),
+		T(what_was_touched_in_another_vmcs_is_none_of_a_shadow_vmcss),
+		T(no_stamp_is_written_again_after_a_restore),
 		T(a_slot_serves_a_shadow_vmcs_and_then_another_vmcs),
 		T(vmptrld_of_the_current_vmcs_changes_nothing),
 		T(vmclear_of_a_vmcs_that_is_not_active_only_clears_it),
