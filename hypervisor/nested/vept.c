@@ -337,19 +337,30 @@ void vept_view_empty(struct nested *n, uint16_t view)
 
 /* ---- violations ---- */
 
-/* What EPT12 says of an access where the walk has come to a page. */
+/*
+ * What EPT12 says of an access where the walk has come to a page. The processor may refuse a
+ * write that the first byte's sub-page allows: another one that it meets does not. What it
+ * refuses again, when SPPT02 has had the rights already, is L1's as it is.
+ */
 static enum vept_result judge(struct nested *n, struct vept_root *root,
 	const struct vept_walk *w, uint64_t hardware, uint64_t *qualification)
 {
+	bool again = n->spp_allowed == w->gpa + 1;
 	uint32_t controls = controls_of(n);
 	enum vept_result r;
 
+	n->spp_allowed = 0;
 	if (vept_access_allowed(&n->vm->vept, w, hardware, controls))
 		return VEPT_FILLED;
 	if (!spp_eligible(w, hardware, controls))
 		return VEPT_VIOLATION;
 	r = spp_decide(n, root, w->gpa, qualification);
 	*qualification |= hardware & QUAL_NMI_UNBLOCKING;
+	if (r != VEPT_FILLED)
+		return r;
+	if (again && !n->spp_changed)
+		return VEPT_VIOLATION;
+	n->spp_allowed = w->gpa + 1;
 	return r;
 }
 
@@ -394,9 +405,11 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 		return VEPT_NO_RAM;
 	seam_vm_lock(n);
 	r = handle(n, root, gpa.v, hardware_qualification, qualification);
-	if (r == VEPT_NO_RAM) /* of writes each sub-page has its own right */
+	if (r == VEPT_NO_RAM) { /* of writes each sub-page has its own right */
+		n->spp_allowed = 0;
 		vept_foreign_keep(n, root, gpa,
 			hardware_qualification & ~(root->spptp != 0 ? QUAL_WRITE : 0));
+	}
 	else if (!((n->foreign.l2.v ^ gpa.v) & ~PAGE_MASK))
 		n->foreign.root = NULL; /* a violation ends what is cached of its address */
 	seam_vm_unlock(n);
