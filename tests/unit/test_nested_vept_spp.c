@@ -443,6 +443,21 @@ static void a_write_that_the_processor_refuses_again_is_l1s(void **state)
 	assert_int_equal(violate(0x17c, EPT_WRITE | LINEAR), NESTED_RESUME);
 }
 
+/* L1 looks for what L2 writes: the same write finds a page that is not dirty any more. */
+static void a_write_behind_a_dirty_flag_that_went_is_tried_again(void **state)
+{
+	(void)state;
+	n.cur->f[FID_EPT_POINTER] = EPT12_AD;
+	merge_root(&n, n.cur);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(violate(0x128, EPT_WRITE | LINEAR), NESTED_RESUME);
+		assert_int_equal(processor(0x128), WRITES);
+		fake_write64(PTE(0), fake_read64(PTE(0)) & ~EPT_DIRTY);
+		assert_true(vept_invalidate(&n, EPT12));
+		assert_int_equal(processor(0x128), VIOLATES);
+	}
+}
+
 /* RAM that came later (of a reserve). */
 static void a_table_that_was_not_there_is_compared_too(void **state)
 {
@@ -552,6 +567,7 @@ int main(void)
 		T(each_write_to_a_device_is_judged),
 		T(a_page_of_ours_has_the_rights_of_l1s),
 		T(a_write_that_the_processor_refuses_again_is_l1s),
+		T(a_write_behind_a_dirty_flag_that_went_is_tried_again),
 		T(a_table_that_was_not_there_is_compared_too),
 		T(l2_may_write_what_l1s_tables_say),
 	};
