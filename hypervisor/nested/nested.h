@@ -236,6 +236,12 @@ struct nested {
 	bool x2apic_open;            /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct vept_foreign foreign;
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
+	/*
+	 * Behind an EPT violation of a write that L1's sub-page permissions allow: its address
+	 * plus 1; else 0. And whether EPT02 or SPPT02 was changed for the last one.
+	 */
+	uint64_t spp_allowed;
+	bool spp_changed;
 	struct nested_refusal refused; /* set where something is refused */
 	uint16_t view;                 /* of L2's memory, vept_root.view; nested_set_view */
 	bool view_opens;               /* fills make this page executable: */

@@ -55,6 +55,8 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 		entry_clear(e, t, slot);
 		root_flush(n, root);
 	}
+	if ((old ^ entry) & ~(EPT_ACCESSED | EPT_DIRTY))
+		n->spp_changed = true;
 	entry_set(e, t, slot, entry, source);
 	n->stats.vept_fills++;
 }
@@ -337,9 +339,9 @@ void vept_view_empty(struct nested *n, uint16_t view)
 
 /* ---- violations ---- */
 
-/* What EPT12 says of an access where the walk has come to a page. */
+/* What EPT12 says of an access where the walk has come to a page; *asked: sub-pages, too. */
 static enum vept_result judge(struct nested *n, struct vept_root *root,
-	const struct vept_walk *w, uint64_t hardware, uint64_t *qualification)
+	const struct vept_walk *w, uint64_t hardware, uint64_t *qualification, bool *asked)
 {
 	uint32_t controls = controls_of(n);
 	enum vept_result r;
@@ -350,30 +352,49 @@ static enum vept_result judge(struct nested *n, struct vept_root *root,
 		return VEPT_VIOLATION;
 	r = spp_decide(n, root, w->gpa, qualification);
 	*qualification |= hardware & QUAL_NMI_UNBLOCKING;
+	*asked = true;
 	return r;
+}
+
+/*
+ * The processor may refuse a write that the first byte's sub-page allows: another one that it
+ * meets does not. What it refuses again, though all was there already, is L1's as it is.
+ */
+static bool refused_again(struct nested *n, uint64_t gpa, bool again)
+{
+	if (again && !n->spp_changed)
+		return true;
+	n->spp_allowed = gpa + 1;
+	return false;
 }
 
 static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_t gpa,
 	uint64_t hardware, uint64_t *qualification)
 {
+	bool again = n->spp_allowed == gpa + 1, asked = false;
 	uint32_t controls = controls_of(n);
 	struct vept_walk w;
 	enum vept_result r;
 
+	n->spp_allowed = 0;
 	if (root->spptp != 0)
 		tables_reserve(n, root, SPP_RESERVE);
 	r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
 	if (r == VEPT_FILLED)
-		r = judge(n, root, &w, hardware, qualification);
+		r = judge(n, root, &w, hardware, qualification, &asked);
 	if (r == VEPT_SPP_EVENT)
 		return r;
 	if (r == VEPT_FILLED) {
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
-		if (r == VEPT_FILLED)
-			return fill(n, root, &w, hardware);
-		if (r != VEPT_PML_FULL) /* an entry changed under the walk: L2 tries again */
+		if (r == VEPT_FILLED) {
+			r = fill(n, root, &w, hardware);
+			if (r != VEPT_FILLED || !asked || !refused_again(n, gpa, again))
+				return r;
+			r = vept_violation(&w, controls);
+		} else if (r != VEPT_PML_FULL) { /* an entry changed: L2 tries again */
 			return VEPT_FILLED;
+		}
 	} else if (r != VEPT_MISCONFIG) {
 		r = vept_violation(&w, controls);
 	} else if (n->vm->explaining) {

@@ -71,6 +71,8 @@ static inline uint32_t table_index(const struct vept *e, struct list *link)
  * if not split. */
 uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, bool split,
 	uint64_t source_gpa);
+/* The table, which mirrors nothing yet, mirrors this page of L1's from now on. */
+void table_mirror(struct nested *n, uint32_t i, uint64_t *source, uint64_t gpa);
 /* Nothing leads to the table any more: it and all below are gone at the root's next flush. */
 void table_cut(struct vept *e, uint32_t i);
 /* Frees some tables of those that are gone. Seldom: the usual fill shall not pay for it. */

@@ -106,9 +106,12 @@ static void fill(struct nested *n, struct vept_root *root, const struct spp_walk
 	unsigned slot = slot_of(w->gpa, 1);
 	uint32_t t = root->spp_table;
 
+	if (w->top && !e->table[t].watch) /* there was none when the root was made */
+		table_mirror(n, t, w->top, root->spptp & EPT_ADDRESS);
 	e->table[t].source = w->top; /* vept_forget has forgotten where it is */
 	for (unsigned level = ROOT_LEVEL; level > 1; level--)
 		t = descend(n, root, t, w, level);
+	n->spp_changed = e->pages[t].entry[slot] != w->entry[1];
 	if (w->entry[1] != 0)
 		entry_set(e, t, slot, w->entry[1], w->entry[1]);
 	else if (e->pages[t].entry[slot] != 0)
@@ -135,6 +138,7 @@ enum vept_result vept_spp_miss(
 	enum vept_result r;
 
 	seam_vm_lock(n);
+	n->spp_allowed = 0;
 	tables_reserve(n, root, SPP_RESERVE);
 	r = spp_decide(n, root, gpa.v, qualification);
 	seam_vm_unlock(n);

@@ -151,6 +151,16 @@ void mark_stale(struct vept *e, struct vept_watch *w)
 
 /* ---- tables ---- */
 
+void table_mirror(struct nested *n, uint32_t i, uint64_t *source, uint64_t gpa)
+{
+	struct vept_table *t = &n->vm->vept.table[i];
+
+	t->source = source;
+	t->watch = watch_get(n, gpa);
+	t->watch->users++;
+	list_append(&t->watch->mirrors, &t->link);
+}
+
 /* One that was used before; else the first that never was. */
 static inline uint32_t table_take(struct vept *e)
 {
@@ -177,11 +187,8 @@ uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, boo
 	t->level = (uint8_t)level;
 	t->in_use = true;
 	t->spp = false;
-	if (!t->source)
-		return i;
-	t->watch = watch_get(n, source_gpa);
-	t->watch->users++;
-	list_append(&t->watch->mirrors, &t->link);
+	if (t->source)
+		table_mirror(n, i, (uint64_t *)(uintptr_t)t->source, source_gpa);
 	return i;
 }
 

@@ -8,7 +8,8 @@
 #include "cmdline.h"
 #include "conf.h"
 
-#define SLACK     (1ul << 30) /* a line takes millions where each byte is an exit below L0 */
+/* A line takes millions where each byte is an exit below L0. */
+#define SLACK     (cmdline_flag("common") ? 1ul << 30 : 2000000ul)
 #define BIG       (1ul << 45)
 #define VEC_TIMER 0x50
 #define L2_SETS   (0x4000ul << 32) /* by c_wrmsr */

@@ -426,6 +426,56 @@ static void a_page_of_ours_has_the_rights_of_l1s(void **state)
 	assert_int_equal(processor(0x180), VIOLATES);
 }
 
+/* The processor tells of the first byte; the other sub-page is what forbids. */
+static void a_write_that_the_processor_refuses_again_is_l1s(void **state)
+{
+	unsigned tries = 0;
+
+	(void)state;
+	while (violate(0x17c, EPT_WRITE | LINEAR) == NESTED_RESUME)
+		assert_true(++tries < 4);
+	told(EXIT_EPT_VIOLATION, 0x2a | LINEAR, 0x17c);
+	/* behind anything else it is tried anew */
+	assert_int_equal(violate(0x17c, EPT_WRITE | LINEAR), NESTED_RESUME);
+	assert_int_equal(violate(0x1000, EPT_WRITE | LINEAR), NESTED_RESUME);
+	assert_int_equal(violate(0x17c, EPT_WRITE | LINEAR), NESTED_RESUME);
+	fake_write64(SPPE(0), SPP_RIGHT(0x100) | SPP_RIGHT(0x180));
+	assert_int_equal(violate(0x17c, EPT_WRITE | LINEAR), NESTED_RESUME);
+}
+
+/* L1 looks for what L2 writes: the same write finds a page that is not dirty any more. */
+static void a_write_behind_a_dirty_flag_that_went_is_tried_again(void **state)
+{
+	(void)state;
+	n.cur->f[FID_EPT_POINTER] = EPT12_AD;
+	merge_root(&n, n.cur);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(violate(0x128, EPT_WRITE | LINEAR), NESTED_RESUME);
+		assert_int_equal(processor(0x128), WRITES);
+		fake_write64(PTE(0), fake_read64(PTE(0)) & ~EPT_DIRTY);
+		assert_true(vept_invalidate(&n, EPT12));
+		assert_int_equal(processor(0x128), VIOLATES);
+	}
+}
+
+/* RAM that came later (of a reserve). */
+static void a_table_that_was_not_there_is_compared_too(void **state)
+{
+	(void)state;
+	n.cur->f[FID_SPPTP] = SPP4 + 0x8000;
+	fake_write64(SPP4 + 0x8000, SPP3 | SPP_VALID);
+	fake.gone = SPP4 + 0x8000;
+	merge_root(&n, n.cur);
+	assert_false(writes(0x128));
+	told(EXIT_SPP_EVENT, 0, 0x128);
+	fake.gone = 0;
+	assert_true(writes(0x128));
+	fake_write64(SPP4 + 0x8000, 0);
+	assert_true(vept_invalidate(&n, EPT12));
+	assert_false(writes(0x128));
+	told(EXIT_SPP_EVENT, QUAL_SPP_MISS, 0x128);
+}
+
 /* ---- any tables ---- */
 
 /* Whether L1's own allow it; else the reason. */
@@ -516,6 +566,9 @@ int main(void)
 		T(l0_tells_l1_what_its_table_lacks),
 		T(each_write_to_a_device_is_judged),
 		T(a_page_of_ours_has_the_rights_of_l1s),
+		T(a_write_that_the_processor_refuses_again_is_l1s),
+		T(a_write_behind_a_dirty_flag_that_went_is_tried_again),
+		T(a_table_that_was_not_there_is_compared_too),
 		T(l2_may_write_what_l1s_tables_say),
 	};
 
