@@ -7,11 +7,17 @@
 struct bad_pages bad_memory;
 
 static uint64_t own_start, own_size; /* constant once there are several CPUs */
+static uint32_t own_count;           /* of these, and not out of use; atomic */
 
 void bad_memory_own(uint64_t start, uint64_t size)
 {
 	own_start = start & ~PAGE_MASK;
 	own_size = start + size - own_start;
+}
+
+static unsigned out_of_use(void)
+{
+	return bad_pages_count(&bad_memory) - __atomic_load_n(&own_count, __ATOMIC_RELAXED);
 }
 
 static void tell(uint64_t page)
@@ -24,7 +30,7 @@ static void tell(uint64_t page)
 	else
 		log_error("memory at 0x%lx is wrong, and taken out of use: %u pages of 4 KiB "
 			  "since the start",
-			page, bad_pages_count(&bad_memory));
+			page, out_of_use());
 }
 
 void bad_memory_note(uint64_t page)
@@ -33,6 +39,8 @@ void bad_memory_note(uint64_t page)
 
 	switch (bad_pages_add(&bad_memory, page)) {
 	case BAD_PAGE_NEW:
+		if (page - own_start < own_size)
+			__atomic_fetch_add(&own_count, 1, __ATOMIC_RELAXED);
 		tell(page);
 		break;
 	case BAD_PAGE_NO_ROOM:
@@ -40,7 +48,7 @@ void bad_memory_note(uint64_t page)
 			log_error("memory at 0x%lx is wrong, and stays in use, like all that "
 				  "is told of from now on: %u pages are out of use already; "
 				  "this machine needs other memory",
-				page, BAD_PAGES);
+				page, out_of_use());
 		break;
 	default:
 		break;
@@ -53,6 +61,6 @@ void bad_memory_report(void)
 		log_warn(
 			"memory that is wrong: %u pages of 4 KiB were taken out of use, %u times "
 			"there was no room for one",
-			bad_pages_count(&bad_memory),
+			out_of_use(),
 			__atomic_load_n(&bad_memory.lost, __ATOMIC_RELAXED));
 }

@@ -72,8 +72,8 @@ static bool write_region(struct nested *n, struct gpa_l1 at, const void *src, ui
 }
 
 /*
- * No other vCPU of the VM makes the same one, nor this vCPU again. L1 may have copies of regions
- * that another run of L0 has written, from which it was restored.
+ * No other vCPU of the VM makes the same one, nor this vCPU again. L1 may have copies of
+ * regions that another run of L0 has written, from which it was restored.
  */
 static uint64_t new_stamp(struct nested *n)
 {

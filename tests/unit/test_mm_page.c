@@ -277,6 +277,7 @@ static void a_page_of_the_image_is_not_said_to_be_out_of_use(void **state)
 	assert_true(is_told_as_own(GIB));
 	assert_true(is_told_as_own(GIB + PAGE_SIZE));
 	assert_false(is_told_as_own(GIB + 2 * PAGE_SIZE));
+	assert_non_null(strstr(told, ": 3 pages"));
 	memset(&bad_memory, 0, sizeof(bad_memory));
 }
 
