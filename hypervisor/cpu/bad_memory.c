@@ -61,6 +61,5 @@ void bad_memory_report(void)
 		log_warn(
 			"memory that is wrong: %u pages of 4 KiB were taken out of use, %u times "
 			"there was no room for one",
-			out_of_use(),
-			__atomic_load_n(&bad_memory.lost, __ATOMIC_RELAXED));
+			out_of_use(), __atomic_load_n(&bad_memory.lost, __ATOMIC_RELAXED));
 }

@@ -235,7 +235,7 @@ struct nested {
 	uint8_t touched;             /* fid of the last VMREAD or VMWRITE that exited */
 	bool x2apic_open;            /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct vept_foreign foreign;
-	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
+	struct gpa_l1 no_ram; /* with EPT12: what L2's EPT violation of L0 is about */
 	/*
 	 * Behind an EPT violation of a write that L1's sub-page permissions allow: its address
 	 * plus 1; else 0. And whether EPT02 or SPPT02 was changed for the last one.

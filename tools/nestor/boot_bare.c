@@ -160,8 +160,8 @@ static int plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm
 
 /* Settings of a VM that say something of the machine, too; and those of which no guest is told,
  * so that a run can be repeated with --bare. */
-static const char *const of_machine[] = {"name", "memory", "cpus", "protocol", "argv0", "shadow",
-	"apicv", "weight", "pin", "background", NULL};
+static const char *const of_machine[] = {"name", "memory", "cpus", "protocol", "argv0",
+	"shadow", "apicv", "weight", "pin", "background", NULL};
 
 /* What is right for others. Those that are not here are Nestor's: how it runs a VM. */
 static const struct {
