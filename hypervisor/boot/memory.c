@@ -60,15 +60,17 @@ static uint64_t mib(uint64_t bytes)
 
 /*
  * What L0 maps is write-back only as far as MTRRs say so, too (SDM 11.5.2.2); guests' EPTs do
- * not ask them. Nobody has set them where there is no firmware, on machines of the host tool's
- * that start from its ROM: nothing tells of ACPI's tables there.
+ * not ask them. Nobody has set them where there is no firmware: on the emulated machine, which
+ * may have ACPI tables of the host tool's, and on others that start from its ROM, where nothing
+ * tells of any.
  */
 void boot_memory_types(const struct boot_info *info)
 {
 	const struct mtrrs *m = mtrr_of_boot_cpu();
+	bool no_firmware = l0_config()->machine.no_firmware || info->rsdp == NULL;
 	uint64_t bytes = 0, first = 0, all = 0;
 
-	if (m == NULL || (info->rsdp == NULL && !(m->def_type & MTRR_DEF_TYPE_ON)))
+	if (m == NULL || (no_firmware && !(m->def_type & MTRR_DEF_TYPE_ON)))
 		return;
 	for (unsigned i = 0; i < info->ram_count; i++) {
 		const struct boot_range *r = &info->ram[i];
