@@ -108,7 +108,6 @@ bool vlapic_is_mapped(const struct vlapic *l);
  * when nobody accepted it.
  */
 bool vlapic_send(struct platform *p, const struct vlapic_message *m);
-
 /*
  * The vCPU in whose descriptor a request would do the same as this message; -1: none does. As
  * long as vpci_routes_changed does not tell that it may be another one.

@@ -238,7 +238,7 @@ struct nested {
 	struct gpa_l1 no_ram; /* with EPT12: what L2's EPT violation of L0 is about */
 	/*
 	 * Behind an EPT violation of a write that L1's sub-page permissions allow: its address
-	 * plus 1; else 0. And whether EPT02 or SPPT02 was changed for the last one.
+	 * plus 1; else 0. And whether SPPT02 was changed for the last one.
 	 */
 	uint64_t spp_allowed;
 	bool spp_changed;

@@ -55,8 +55,6 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 		entry_clear(e, t, slot);
 		root_flush(n, root);
 	}
-	if ((old ^ entry) & ~(EPT_ACCESSED | EPT_DIRTY))
-		n->spp_changed = true;
 	entry_set(e, t, slot, entry, source);
 	n->stats.vept_fills++;
 }
@@ -356,27 +354,47 @@ static enum vept_result judge(struct nested *n, struct vept_root *root,
 	return r;
 }
 
-/*
- * The processor may refuse a write that the first byte's sub-page allows: another one that it
- * meets does not. What it refuses again, though all was there already, is L1's as it is.
- */
-static bool refused_again(struct nested *n, uint64_t gpa, bool again)
+/* What EPT02 has of a page of 4 KiB, flags aside; 0: nothing. */
+static uint64_t leaf_now(const struct vept *e, const struct vept_root *root, uint64_t gpa)
 {
-	if (again && !n->spp_changed)
-		return true;
-	n->spp_allowed = gpa + 1;
-	return false;
+	uint32_t t = root->table;
+
+	for (unsigned level = ROOT_LEVEL; level > 1; level--) {
+		uint64_t entry = e->pages[t].entry[slot_of(gpa, level)];
+
+		if (entry == 0 || is_leaf(entry, level))
+			return 0;
+		t = child_of(e, entry);
+	}
+	return e->pages[t].entry[slot_of(gpa, 1)] & ~(EPT_ACCESSED | EPT_DIRTY);
+}
+
+/*
+ * Fills in what sub-page permissions allow. The processor may refuse such a write, though the
+ * first byte's sub-page allows it: another one that it meets does not. What it refuses again,
+ * though all was there already, is L1's as it is.
+ */
+static __attribute__((noinline)) enum vept_result fill_allowed(
+	struct nested *n, struct vept_root *root, const struct vept_walk *w, uint64_t hardware)
+{
+	const struct vept *e = &n->vm->vept;
+	uint64_t before = leaf_now(e, root, w->gpa);
+	enum vept_result r = fill(n, root, w, hardware);
+	bool again = n->spp_allowed == w->gpa + 1 && !n->spp_changed &&
+		     before == leaf_now(e, root, w->gpa);
+
+	n->spp_allowed = r == VEPT_FILLED && !again ? w->gpa + 1 : 0;
+	return r == VEPT_FILLED && again ? vept_violation(w, controls_of(n)) : r;
 }
 
 static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_t gpa,
 	uint64_t hardware, uint64_t *qualification)
 {
-	bool again = n->spp_allowed == gpa + 1, asked = false;
+	bool asked = false; /* L1's sub-page permissions */
 	uint32_t controls = controls_of(n);
 	struct vept_walk w;
 	enum vept_result r;
 
-	n->spp_allowed = 0;
 	if (root->spptp != 0)
 		tables_reserve(n, root, SPP_RESERVE);
 	r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
@@ -387,14 +405,13 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 	if (r == VEPT_FILLED) {
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
-		if (r == VEPT_FILLED) {
-			r = fill(n, root, &w, hardware);
-			if (r != VEPT_FILLED || !asked || !refused_again(n, gpa, again))
-				return r;
-			r = vept_violation(&w, controls);
-		} else if (r != VEPT_PML_FULL) { /* an entry changed: L2 tries again */
-			return VEPT_FILLED;
-		}
+		if (r == VEPT_FILLED)
+			r = asked ? fill_allowed(n, root, &w, hardware)
+				  : fill(n, root, &w, hardware);
+		else if (r != VEPT_PML_FULL) /* an entry changed: L2 tries again */
+			r = VEPT_FILLED;
+		if (r == VEPT_FILLED || r == VEPT_NO_RAM)
+			return r;
 	} else if (r != VEPT_MISCONFIG) {
 		r = vept_violation(&w, controls);
 	} else if (n->vm->explaining) {
