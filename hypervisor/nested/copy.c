@@ -169,10 +169,8 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v)
 #include "spec/vmcs_fields.def"
 }
 
-unsigned copy_written_from_shadow(struct nested *n, struct nvmcs *v, uint8_t *changed)
+void copy_written_from_shadow(struct nested *n, struct nvmcs *v)
 {
-	unsigned count = 0;
-
 	seam_use_shadow(n, v);
 	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
 		for (uint64_t left = v->written[w]; left != 0; left &= left - 1) {
@@ -182,9 +180,8 @@ unsigned copy_written_from_shadow(struct nested *n, struct nvmcs *v, uint8_t *ch
 			if (value == v->f[fid])
 				continue;
 			v->f[fid] = value;
-			changed[count++] = (uint8_t)fid;
+			v->stored[w] |= left & -left;
 		}
-	return count;
 }
 
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)

@@ -182,7 +182,6 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	if (value == v->f[fid] && !field_elsewhere(v, fid))
 		return;
 	v->f[fid] = value;
-	v->in_region = false;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
 	if (v->rare_in_02 && row->group == GROUP_RARE) {
 		field_store_02(n, v, fid);

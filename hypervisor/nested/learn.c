@@ -12,8 +12,9 @@
  * An exit costs what a field costs open in some 40 turns. An L1 that makes a new VMCS for every
  * few entries touches nearly all of them by that, and is not to learn from it: it must be more.
  */
-#define EPOCH   64u   /* turns in which ... */
+#define EPOCH   64u   /* turns (of a shadow VMCS of L1's: VMCLEARs) in which ... */
 #define TOUCHES 8u    /* ... a field is touched so often */
+#define WRITES  3u    /* ... or written, of a shadow VMCS of L1's: see learn_shadow */
 #define KEEP    8192u /* turns, against which learning anew costs nothing */
 
 #define CHECKED (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
@@ -67,6 +68,7 @@ static void fill_bitmaps(struct nested_vm *vm)
 void learn_init(struct nested_vm *vm)
 {
 	vm->learn_touches = TOUCHES;
+	vm->learn_writes = WRITES;
 	vm->learn_keep = KEEP;
 	if (vm->shadowing)
 		fill_bitmaps(vm);
@@ -152,16 +154,21 @@ static void open_writes(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
 	h->open[true][fid / 64] |= BIT64(fid % 64);
 }
 
-static void next_round(struct nested_habit *h)
+static void next_epoch(struct nested_habit *h)
 {
-	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
-		h->now[false][w] = h->now[true][w] = 0;
-	h->round = h->turn;
 	if (h->turn - h->epoch < EPOCH)
 		return;
 	h->epoch = h->turn;
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		h->touched[false][i] = h->touched[true][i] = 0;
+}
+
+static void next_round(struct nested_habit *h)
+{
+	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
+		h->now[false][w] = h->now[true][w] = 0;
+	h->round = h->turn;
+	next_epoch(h);
 }
 
 /* What hardware serves anyway, or cannot serve as L1 must see it. */
@@ -227,6 +234,11 @@ void learn_forget(struct nested *n, struct nvmcs *v)
 
 /* ---- VMCSs that L1 uses as shadows ---- */
 
+/*
+ * A field that is open is fetched at each VMCLEAR, for 11 instructions; a write that exits is
+ * some 350, so that two in an EPOCH are not worth it. An L1 may have the VMCS active for a
+ * single write (Xen), and write most fields of it, each that seldom.
+ */
 void learn_shadow(struct nested *n, struct nvmcs *v)
 {
 	const struct nested_bitmaps *own = &n->own[v->hw];
@@ -240,17 +252,31 @@ void learn_shadow(struct nested *n, struct nvmcs *v)
 	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
 		v->written[w] = 0;
 	/* What it was filled with is gone, and touches were of another VMCS. */
-	v->habit = (struct nested_habit){.turn = v->habit.turn};
+	v->habit = (struct nested_habit){.turn = v->habit.turn, .since = v->habit.turn};
 	v->serves_writes = true;
+}
+
+void learn_shadow_flushed(struct nested *n, struct nvmcs *v)
+{
+	struct nested_habit *h = &v->habit;
+
+	h->turn++;
+	if (h->turn - h->since >= n->vm->learn_keep)
+		learn_shadow(n, v);
 }
 
 void learn_shadow_write(struct nested *n, struct nvmcs *v)
 {
 	const uint32_t fid = n->touched;
 	const uint32_t encoding = vmcs_fields[fid].encoding;
+	struct nested_habit *h = &v->habit;
 
+	v->stored[fid / 64] |= BIT64(fid % 64);
 	if (!field_in_hardware(n, (enum vmcs_fid)fid) ||
 		n->vm->all.write[encoding / 64] & BIT64(encoding % 64))
+		return;
+	next_epoch(h);
+	if (++h->touched[true][fid] < n->vm->learn_writes)
 		return;
 	v->written[fid / 64] |= BIT64(fid % 64);
 	intercept(n->own[v->hw].write, (enum vmcs_fid)fid, false);

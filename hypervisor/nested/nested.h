@@ -70,8 +70,8 @@ struct nvmcs {
 	bool is_shadow;     /* L1 set the shadow-VMCS indicator */
 	bool all_in_shadow; /* ... and hardware serves it: its shadow VMCS has all fields */
 	bool serves_writes; /* own bitmaps of the slot are those of such a VMCS: */
-	bool in_region; /* of such a VMCS: the region is as f, only hardware may have written */
-	bool as_before; /* the slot, its shadow VMCS too, has what it had before a VMCLEAR */
+	bool in_region;     /* of such a VMCS: the region is as f was before what is `stored` */
+	bool as_before;  /* the slot, its shadow VMCS too, has what it had before a VMCLEAR */
 	bool rare_in_02; /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
 	/*
 	 * What seldom makes entries and exits do more is looked at together: while VMCS02 is
@@ -126,6 +126,7 @@ struct nvmcs {
 	struct nested_habit habit;                /* of the slot: it outlives the VMCS12 */
 	uint64_t written[NESTED_FIELD_SET]; /* with serves_writes: fields that hardware lets L1
 					     * and L2 write; likewise */
+	uint64_t stored[NESTED_FIELD_SET];  /* with in_region: fields that the region lacks */
 };
 
 /* What L0 requires while L2 runs, constant for a VM. */
@@ -177,7 +178,7 @@ struct nested_vm {
 	struct nested_bitmaps usual, all;
 	/* A field that L1 touched in so many turns of an epoch is opened, and all are closed
 	 * after so many turns; nested_vm_init sets what is good on hardware. */
-	uint32_t learn_touches, learn_keep;
+	uint32_t learn_touches, learn_writes, learn_keep; /* writes: of shadow VMCSs of L1 */
 	uint64_t stamps; /* another number in each run of L0: see new_stamp() */
 	struct vept vept;
 };

@@ -160,11 +160,8 @@ void copy_exit_to_shadow(struct nested *n, const struct nvmcs *v);
  * copy. */
 void copy_all_to_shadow(struct nested *n, const struct nvmcs *v);
 void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
-/*
- * The same where f is as the hardware one but for v->written; how many fields it has changed,
- * of which `changed` gets the fids (at most FID_COUNT).
- */
-unsigned copy_written_from_shadow(struct nested *n, struct nvmcs *v, uint8_t *changed);
+/* The same where f is as the hardware one but for v->written; what it changes is v->stored. */
+void copy_written_from_shadow(struct nested *n, struct nvmcs *v);
 /* One field; VMCS01 is current afterwards. */
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
@@ -250,12 +247,15 @@ void learn_use_bitmaps(struct nested *n, const struct nested_bitmaps *b);
  */
 __attribute__((noinline)) void learn_touch(struct nested *n, bool write);
 /*
- * The slot gets a VMCS that L1 uses as a shadow: hardware serves all reads, and writes of the
- * fields that L1, or L2 while the VMCS is linked, has written by an exit since. So much is
- * known to differ from f, and has to be fetched when the VMCS is flushed. VMCS01 is current.
+ * The slot gets a VMCS that L1 uses as a shadow, or one has been there for long: hardware
+ * serves all reads, and writes of the fields that L1, or L2 while the VMCS is linked, writes by
+ * exits again and again from now on. So much is known to differ from f, and has to be fetched
+ * when the VMCS is flushed. VMCS01 is current.
  */
 __attribute__((noinline)) void learn_shadow(struct nested *n, struct nvmcs *v);
-/* Such a write of n->touched has succeeded. */
+/* Such a VMCS has been flushed, and what hardware wrote fetched: a turn of learning is over. */
+void learn_shadow_flushed(struct nested *n, struct nvmcs *v);
+/* A write of n->touched by an exit has succeeded, in a VMCS that L1 uses as a shadow. */
 __attribute__((noinline)) void learn_shadow_write(struct nested *n, struct nvmcs *v);
 /* Closes all of the slot's fields. VMCS01 is current; v->f has what L1 wrote. */
 void learn_forget(struct nested *n, struct nvmcs *v);

@@ -33,6 +33,13 @@ _Static_assert(BEHIND_DATA(nvmcs, head) == sizeof(uint64_t) &&
 		       BEHIND_DATA(vmcs12_region, launched) == sizeof(uint64_t),
 	"the fields lie between them");
 
+static bool any_field(const uint64_t *set)
+{
+	return (set[0] | set[1] | set[2]) != 0;
+}
+
+_Static_assert(NESTED_FIELD_SET == 3, "the words of any_field");
+
 struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa)
 {
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
@@ -85,21 +92,22 @@ static uint64_t new_stamp(struct nested *n)
  * between VMPTRLD and VMCLEAR: what has changed since it became active. False: the region has
  * to be written as a whole.
  */
-static bool flush_shadow(struct nested *n, struct nvmcs *v)
+static bool flush_stored(struct nested *n, struct nvmcs *v)
 {
-	uint8_t changed[FID_COUNT];
-	unsigned count = copy_written_from_shadow(n, v, changed);
-	struct vmcs12_region *r;
+	struct vmcs12_region *r =
+		v->in_region ? seam_l1_page(n, (struct gpa_l1){v->gpa}) : NULL;
 
-	seam_use_vmcs01(n);
-	r = v->in_region ? seam_l1_page(n, (struct gpa_l1){v->gpa}) : NULL;
 	if (!r)
 		return false;
 	r->launched = v->launched;
-	if (count != 0)
+	if (any_field(v->stored))
 		r->stamp = v->stamp = new_stamp(n);
-	while (count-- != 0)
-		r->f[changed[count]] = v->f[changed[count]];
+	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
+		for (uint64_t left = v->stored[w]; left != 0; left &= left - 1) {
+			unsigned fid = w * 64 + (unsigned)__builtin_ctzll(left);
+
+			r->f[fid] = v->f[fid];
+		}
 	vept_written(n, (struct gpa_l1){v->gpa}, sizeof(*r));
 	return true;
 }
@@ -113,14 +121,24 @@ static void flush_all(struct nested *n, struct nvmcs *v)
 	v->kept = write_region(n, at, &v->head, DATA_SIZE) ? v->gpa : NVMCS_FREE;
 }
 
+static void flush_shadow(struct nested *n, struct nvmcs *v)
+{
+	if (any_field(v->written)) {
+		copy_written_from_shadow(n, v);
+		seam_use_vmcs01(n);
+	}
+	if (flush_stored(n, v))
+		v->kept = v->gpa;
+	else
+		flush_all(n, v);
+	v->gpa = NVMCS_FREE;
+	learn_shadow_flushed(n, v);
+}
+
 void nvmcs_flush(struct nested *n, struct nvmcs *v)
 {
 	if (v->all_in_shadow) {
-		if (flush_shadow(n, v))
-			v->kept = v->gpa;
-		else
-			flush_all(n, v);
-		v->gpa = NVMCS_FREE;
+		flush_shadow(n, v);
 		return;
 	}
 	if (n->vm->shadowing) {
@@ -180,6 +198,8 @@ static void serve(struct nested *n, struct nvmcs *v)
 			learn_shadow(n, v);
 		copy_all_to_shadow(n, v);
 	} else {
+		if (v->serves_writes) /* touches were of another VMCS */
+			v->habit = (struct nested_habit){.turn = v->habit.turn};
 		v->serves_writes = false;
 		copy_to_shadow(n, v);
 	}
@@ -204,6 +224,8 @@ static void activate(struct nested *n, struct nvmcs *v, uint64_t gpa, bool launc
 	v->all_in_shadow = is_shadow && n->vm->shadowing;
 	v->as_before = as_before;
 	v->in_region = as_before;
+	for (unsigned w = 0; w < NESTED_FIELD_SET; w++)
+		v->stored[w] = 0;
 	v->rare_in_02 = false;
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;

@@ -93,6 +93,7 @@ static void l2_writes_without_exits_what_it_has_written(void **state)
 	uint32_t hw;
 
 	(void)state;
+	world.vm.learn_writes = 1;
 	enter(WORLD_VMCS_N(SHADOW));
 	hw = world.n.cur->link->hw;
 	expect_completed(execute(EXIT_VMWRITE, rip, 0x1111), 0);

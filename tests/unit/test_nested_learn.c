@@ -517,6 +517,7 @@ static unsigned run_l1(uint64_t seed, enum machine machine, struct log *log)
 	world_reset();
 	world.vm.shadowing = machine != WITHOUT_SHADOWING;
 	world.vm.learn_touches = machine >= LEARNING ? 2 : UINT32_MAX;
+	world.vm.learn_writes = world.vm.learn_touches;
 	world.vm.learn_keep = 50;
 	fake_hw.bitmaps = world.n.bitmaps;
 	fake_write32(WORLD_VMCS_N(SHADOWED), CAPS_REVISION | BIT(31));

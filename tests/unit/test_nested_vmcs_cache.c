@@ -204,133 +204,6 @@ static void shadow_fields_reach_the_region_of_an_evicted_vmcs(void **state)
 	assert_int_equal(world_read(FID_GUEST_RIP), 0x2222);
 }
 
-static void a_shadow_vmcs_of_l1_holds_all_fields(void **state)
-{
-	(void)state;
-	world.vm.shadowing = true;
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	fill(5);
-	expect_filled(5);
-	assert_int_equal(world_insn(EXIT_VMLAUNCH), VMFAIL_INVALID);
-	for (unsigned i = 6; i < 6 + NVMCS_SLOTS; i++)
-		world_vmptrld(i);
-	world_vmptrld(5);
-	expect_filled(5);
-}
-
-static bool left_to_hardware(const uint64_t *bitmap, enum vmcs_fid fid)
-{
-	uint32_t encoding = vmcs_fields[fid].encoding;
-
-	return !(bitmap[encoding / 64] & BIT64(encoding % 64));
-}
-
-/* Of the others the slot's copy is right. */
-static void a_shadow_vmcs_lets_l1_write_what_it_has_written(void **state)
-{
-	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
-	struct nvmcs *v;
-
-	(void)state;
-	world.vm.shadowing = true;
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	v = world.n.cur;
-	assert_true(left_to_hardware(world.n.bitmaps->read, FID_TSC_OFFSET));
-	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	world_write(FID_TSC_OFFSET, 1);
-	world_write(FID_GUEST_RIP, 1);
-	assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	assert_false(left_to_hardware(world.n.bitmaps->write, FID_GUEST_RSP));
-	for (uint64_t turn = 2; turn < 5; turn++) {
-		fake_hw.shadow[v->hw][FID_TSC_OFFSET] = turn;
-		assert_int_equal(world_read(FID_TSC_OFFSET), turn);
-		clear(5);
-		assert_int_equal(region[2 + FID_TSC_OFFSET], turn);
-		world_vmptrld(5);
-		assert_ptr_equal(world.n.cur, v);
-		assert_int_equal(world_read(FID_TSC_OFFSET), turn);
-		assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	}
-}
-
-/* What changes between VMPTRLD and VMCLEAR reaches the region, by whatever way. */
-static void a_shadow_vmcs_that_comes_back_is_written_where_it_changed(void **state)
-{
-	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
-	static struct nested_state s;
-	uint8_t page[PAGE_SIZE];
-	unsigned writes;
-	uint64_t *shadow;
-
-	(void)state;
-	world.vm.shadowing = true;
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	shadow = fake_hw.shadow[world.n.cur->hw];
-	world_write(FID_TSC_OFFSET, 1);
-	clear(5);
-	memcpy(page, fake.ram + WORLD_VMCS_N(5), PAGE_SIZE);
-	writes = fake.writes;
-	world_vmptrld(5);
-	clear(5);
-	assert_memory_equal(page, fake.ram + WORLD_VMCS_N(5), PAGE_SIZE);
-	assert_int_equal(fake.writes, writes); /* nothing was copied */
-	world_vmptrld(5);
-	shadow[FID_TSC_OFFSET] = 2;
-	clear(5);
-	memcpy(fake.ram + WORLD_VMCS_N(5), page, PAGE_SIZE); /* as it was before */
-	world_vmptrld(5);
-	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
-	clear(5);
-	world_vmptrld(5);
-	world_write(FID_GUEST_RIP, 3);
-	clear(5);
-	assert_int_equal(region[2 + FID_GUEST_RIP], 3);
-	world_vmptrld(5);
-	shadow[FID_GUEST_RIP] = 4;
-	nested_get(&world.n, &s);
-	clear(5);
-	assert_int_equal(region[2 + FID_GUEST_RIP], 4);
-	assert_int_equal(region[2 + FID_TSC_OFFSET], 1);
-}
-
-/* A failing instruction writes to it, too (SDM 30.2 "Conventions"). */
-static void the_error_of_an_instruction_reaches_the_region_of_a_shadow_vmcs(void **state)
-{
-	const uint64_t *region = (const uint64_t *)(const void *)(fake.ram + WORLD_VMCS_N(5));
-
-	(void)state;
-	world.vm.shadowing = true;
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	clear(5);
-	world_vmptrld(5);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(3) + 1), VMFAIL);
-	assert_int_equal(world_read(FID_INSTRUCTION_ERROR), VMERR_VMCLEAR_BAD_ADDRESS);
-	clear(5);
-	assert_int_equal(region[2 + FID_INSTRUCTION_ERROR], VMERR_VMCLEAR_BAD_ADDRESS);
-}
-
-/* Of the VMCS that the slot had before, in the same turn. */
-static void what_was_touched_in_another_vmcs_is_none_of_a_shadow_vmcss(void **state)
-{
-	struct nvmcs *v;
-
-	(void)state;
-	world.vm.shadowing = true;
-	world_vmptrld(6);
-	v = world.n.cur;
-	world_write(FID_TSC_OFFSET, 1);
-	clear(6);
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	assert_ptr_equal(world.n.cur, v);
-	world_write(FID_TSC_OFFSET, 1);
-	assert_true(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-}
-
 /* In another run, too: L1 may have copies of the one before. */
 static void no_stamp_is_written_again_after_a_restore(void **state)
 {
@@ -353,40 +226,6 @@ static void no_stamp_is_written_again_after_a_restore(void **state)
 	memcpy(fake.ram + WORLD_VMCS_N(3), page, PAGE_SIZE);
 	world_vmptrld(3);
 	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
-}
-
-/* What the slot's bitmaps have of the one is not left for the other. */
-static void a_slot_serves_a_shadow_vmcs_and_then_another_vmcs(void **state)
-{
-	struct nvmcs *v;
-
-	(void)state;
-	world.vm.shadowing = true;
-	world.vm.learn_touches = 1;
-	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
-	world_vmptrld(5);
-	v = world.n.cur;
-	world_write(FID_TSC_OFFSET, 1);
-	clear(5);
-	world_vmptrld(6);
-	assert_ptr_equal(world.n.cur, v);
-	world_read(FID_GUEST_CS_BASE); /* which is learned */
-	assert_ptr_equal(world.n.bitmaps, &world.n.own[v->hw]);
-	assert_true(left_to_hardware(world.n.bitmaps->read, FID_GUEST_CS_BASE));
-	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	clear(6);
-	world_vmptrld(5);
-	assert_ptr_equal(world.n.cur, v);
-	assert_true(left_to_hardware(world.n.bitmaps->read, FID_GUEST_SS_BASE));
-	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	assert_int_equal(world_read(FID_TSC_OFFSET), 1);
-	world_write(FID_TSC_OFFSET, 2);
-	clear(5);
-	world_vmptrld(6);
-	assert_ptr_equal(world.n.cur, v);
-	world_read(FID_GUEST_CS_BASE);
-	assert_false(left_to_hardware(world.n.bitmaps->write, FID_TSC_OFFSET));
-	assert_false(left_to_hardware(world.n.bitmaps->read, FID_GUEST_SS_BASE));
 }
 
 /* Does VMCS02 link to the shadow VMCS of this region (NVMCS_FREE: to none)? */
@@ -551,18 +390,12 @@ int main(void)
 		T(a_vmcs_that_comes_back_is_known),
 		T(a_vmcs_that_comes_back_has_what_its_region_has),
 		T(a_vmcs_may_come_back_as_a_shadow_and_the_other_way_round),
-		T(a_shadow_vmcs_lets_l1_write_what_it_has_written),
-		T(a_shadow_vmcs_that_comes_back_is_written_where_it_changed),
-		T(the_error_of_an_instruction_reaches_the_region_of_a_shadow_vmcs),
-		T(what_was_touched_in_another_vmcs_is_none_of_a_shadow_vmcss),
 		T(no_stamp_is_written_again_after_a_restore),
-		T(a_slot_serves_a_shadow_vmcs_and_then_another_vmcs),
 		T(vmptrld_of_the_current_vmcs_changes_nothing),
 		T(vmclear_of_a_vmcs_that_is_not_active_only_clears_it),
 		T(eviction_writes_back_what_l2_changed),
 		T(what_l1_writes_without_an_exit_is_seen_at_the_next_entry),
 		T(shadow_fields_reach_the_region_of_an_evicted_vmcs),
-		T(a_shadow_vmcs_of_l1_holds_all_fields),
 		T(l2_reaches_the_linked_shadow_vmcs_even_after_it_was_evicted),
 		T(each_vpid_of_l1_has_its_own_and_keeps_it),
 		T(entries_without_vpid_flush_and_share_with_none),
