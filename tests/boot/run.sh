@@ -3366,9 +3366,9 @@ test_slices_and_timers_without_a_preemption_timer() {
 # By the instructions, state, MSRs and controls that go with flags of CPUID; and for a Linux that runs an L2.
 test_a_vm_sees_no_more_of_its_processor_than_it_is_told() {
 	local run=(run --machine bochs --timeout 60 --memory 64M --machine-option 'cpu: model=sapphire_rapids, count=1, ips=50000000' --l1 "$B/payload/seen.elf")
-	expect 1 "${run[@]}" --cpu-features sandybridge,-pcid && shows '^invpcid: 0, trap 6, control 0' '^waitpkg: 0, trap 6, control 0, MSR 13' '^avx: 1 0, avx512f: 0, pku: 0, components 7$' \
-		'^avx: trap -1, area 832' '^avx512: trap 13, area 832' '^keys: trap 13, area 832' '^xsaves: 0, trap 6, control 0, components 0, MSR 13, 13$' '^smep: 0, fixed 0' '^pcid: trap 13' '^la57: 0, fixed 0' \
-		'^addresses: 48' '^cet: 0 0, MSR 13, control 0' '^rdrand: 0, control 0' &&
+	expect 1 "${run[@]}" --cpu-features sandybridge,-pcid && shows '^invpcid: 0, trap 6, control 0' '^waitpkg: 0, trap 6, control 0$' '^waitpkg MSR: 13$' '^avx: 1 0, avx512f: 0, pku: 0, components 7$' \
+		'^avx: trap -1, area 832' '^avx512: trap 13, area 832' '^keys: trap 13, area 832' '^xsaves: 0, trap 6, control 0, components 0$' '^xsaves MSR read: 13$' '^xsaves MSR written: 13$' '^smep: 0, fixed 0' '^pcid: trap 13' '^la57: 0, fixed 0' \
+		'^addresses: 48' '^cet: 0 0, control 0$' '^cet MSR: 13$' '^rdrand: 0, control 0' &&
 		expect 1 "${run[@]}" --cpu-features -xsave && shows '^xsave: 0, trap 13' '^pku: 0, fixed 0' '^la57: 1, fixed 1' '^addresses: 57' '^rdseed: 1, control 1' &&
 		expect 64 "${run[@]}" --cpu-features haswell,-abx && shows "'-abx' is not one of presets: nehalem .*; features: pdpe1gb .*avx512f" &&
 		linux 0 client 'l2=client' --cpu-features haswell &&

@@ -21,6 +21,18 @@ static unsigned control(uint32_t msr, uint32_t bit)
 	return (rdmsr(msr) >> 32 & bit) != 0;
 }
 
+/*
+ * The last access to a register of what CPUID tells or does not. DEVIATIONS.md: the emulator
+ * knows no #GP of those that its model has not.
+ */
+static void tell_msr(const char *name, bool there)
+{
+	if (!there && !trapped())
+		conf_skipped(name, "#GP for unknown MSRs");
+	else
+		print("%s: %d\n", name, trap.vector);
+}
+
 static void invpcid(void)
 {
 	const uint64_t descriptor[2] = {0};
@@ -36,10 +48,10 @@ static void invpcid(void)
 static void waits(void)
 {
 	__asm__ volatile(TRY_BEGIN "tpause %0" TRY_END : : "r"(1), "a"(0), "d"(0) : "memory");
-	print("waitpkg: %u, trap %d, control %u, ", ECX7(5), trap.vector,
+	print("waitpkg: %u, trap %d, control %u\n", ECX7(5), trap.vector,
 		control(MSR_VMX_PROC2, PROC2_USER_WAIT_PAUSE));
 	(void)rdmsr_try(UMWAIT_CONTROL);
-	print("MSR %d\n", trap.vector);
+	tell_msr("waitpkg MSR", ECX7(5));
 }
 
 static void xsetbv_try(const char *name, uint32_t value)
@@ -66,13 +78,13 @@ static void state(void)
 			 :
 			 : "r"(area), "a"(1), "d"(0)
 			 : "memory");
-	print("xsaves: %u, trap %d, control %u, components %x, ", cpuid(0xd, 1).eax >> 3 & 1,
+	print("xsaves: %u, trap %d, control %u, components %x\n", cpuid(0xd, 1).eax >> 3 & 1,
 		trap.vector, control(MSR_VMX_PROC2, PROC2_ENABLE_XSAVES),
 		cpuid(0xd, 1).ecx & 0x1800);
 	(void)rdmsr_try(XSS);
-	print("MSR %d, ", trap.vector);
+	tell_msr("xsaves MSR read", cpuid(0xd, 1).eax >> 3 & 1);
 	wrmsr_try(XSS, 0);
-	print("%d\n", trap.vector);
+	tell_msr("xsaves MSR written", cpuid(0xd, 1).eax >> 3 & 1);
 }
 
 /* Whether VMX operation allows it. */
@@ -105,9 +117,10 @@ int payload_main(void)
 	bit_of_cr4("pcid", cpuid(1, 0).ecx >> 17 & 1, CR4_PCIDE);
 	fixed_bit("la57", ECX7(16), CR4_LA57);
 	print("addresses: %u\n", cpuid(0x80000008, 0).eax >> 8 & 0xff);
+	print("cet: %u %u, control %u\n", ECX7(7), cpuid(7, 0).edx >> 20 & 1,
+		control(MSR_VMX_ENTRY, ENTRY_LOAD_CET));
 	(void)rdmsr_try(S_CET);
-	print("cet: %u %u, MSR %d, control %u\n", ECX7(7), cpuid(7, 0).edx >> 20 & 1,
-		trap.vector, control(MSR_VMX_ENTRY, ENTRY_LOAD_CET));
+	tell_msr("cet MSR", ECX7(7) || cpuid(7, 0).edx >> 20 & 1);
 	print("rdrand: %u, control %u\n", cpuid(1, 0).ecx >> 30 & 1,
 		control(MSR_VMX_PROC2, PROC2_RDRAND_EXITING));
 	print("rdseed: %u, control %u\n", EBX7(18),
