@@ -2,14 +2,7 @@
 /*
  * Capabilities: what L1 is offered of a machine, and that it is consistent with itself.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <string.h>
-
-#include "fake_caps.h"
+#include "derive_caps.h"
 
 static const struct {
 	uint32_t plain, true_msr, default1;
@@ -21,29 +14,11 @@ static const struct {
 	{MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, 0x11ff, 0},
 };
 
-static struct vmx_caps derive(const struct vmx_caps *hw, uint64_t features)
-{
-	struct caps_policy policy = caps_policy_default();
-	struct vmx_caps l1;
-
-	policy.features = features;
-	caps_derive(&l1, hw, &policy);
-	return l1;
-}
-
 static struct vmx_caps derive_default(void)
 {
 	struct vmx_caps hw = fake_hardware_caps();
 
 	return derive(&hw, caps_policy_default().features);
-}
-
-static uint64_t feature(const char *name)
-{
-	uint64_t mask = caps_feature_by_name(name, strlen(name));
-
-	assert_true(mask != 0);
-	return mask;
 }
 
 /* A machine that can do nothing optional. */

@@ -3,32 +3,7 @@
  * Capabilities: tertiary controls, those that L0 completes in software and those that the
  * machine must have.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <string.h>
-
-#include "fake_caps.h"
-
-static struct vmx_caps derive(const struct vmx_caps *hw, uint64_t features)
-{
-	struct caps_policy policy = caps_policy_default();
-	struct vmx_caps l1;
-
-	policy.features = features;
-	caps_derive(&l1, hw, &policy);
-	return l1;
-}
-
-static uint64_t feature(const char *name)
-{
-	uint64_t mask = caps_feature_by_name(name, strlen(name));
-
-	assert_true(mask != 0);
-	return mask;
-}
+#include "derive_caps.h"
 
 /* A machine with these tertiary controls. */
 static struct vmx_caps with_tertiary(uint64_t controls)
