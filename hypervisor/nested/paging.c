@@ -581,8 +581,8 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 	struct pieces p = {.access = PAGING_WRITE};
 	const unsigned char *from = src;
 
-	if (!translate(n, s, linear, len, &p, fault) ||
-		!paging_sub_pages_allow(n, s, linear, len, fault))
+	if (!paging_sub_pages_allow(n, s, linear, len, fault) ||
+		!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
 		if (p.len[i] != 0)
@@ -595,6 +595,6 @@ bool paging_can_write(struct nested *n, const struct paging_state *s, uint64_t l
 {
 	struct pieces p = {.access = PAGING_WRITE};
 
-	return translate(n, s, linear, len, &p, fault) &&
-	       paging_sub_pages_allow(n, s, linear, len, fault);
+	return paging_sub_pages_allow(n, s, linear, len, fault) &&
+	       translate(n, s, linear, len, &p, fault);
 }
