@@ -218,6 +218,7 @@ struct nested {
 	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
 	/* L2 entered in the wait-for-SIPI activity state: no hardware entry */
 	bool l2_wait_sipi;
+	bool locks_pass; /* no #AC since the last entry is for a split lock */
 	uint64_t vmxon_gpa;
 	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
@@ -290,12 +291,17 @@ void nested_block_nmis_again(uint64_t qualification);
  */
 void nested_bus_locked(struct nested *n);
 /*
- * #AC met the guest of the current VMCS, of whatever level, on a processor that raises it for
- * split locks: is it for one? A guest's own needs CPL 3, CR0.AM and EFLAGS.AC (SDM vol. 3A,
- * 6.15 "Interrupt 17"); where all are set, what is split is unaligned, too, and the guest's,
- * but for accesses to descriptors, whose alignment no processor checks otherwise.
+ * Has the guest of the current VMCS, of whatever level, alignment checks on, as CPL 3, CR0.AM
+ * and EFLAGS.AC together say (SDM vol. 3A, 6.15 "Interrupt 17")?
  */
-bool nested_ac_of_split_lock(void);
+bool nested_checks_alignment(void);
+/*
+ * #AC met that guest, on a processor that raises it for split locks: has L0 to get it past one?
+ * With alignment checks on #AC may be for either, since no processor checks the alignment of
+ * descriptors, whose accessed flag is set by a lock. Then the first one counts as L0's: by the
+ * next, with locks_pass, the processor tells of the guest's own.
+ */
+bool nested_ac_of_split_lock(const struct nested *n);
 
 /* Who goes on after an exit of L2. */
 enum nested_verdict {

@@ -168,6 +168,7 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	vcpu->rest_tsc = rdtsc();
 	vcpu->deferred = 0;
 	vcpu->defers = false;
+	vcpu->nested.locks_pass = false;
 	if (s->deferred != 0)
 		vcpu_defer(vcpu, s->deferred);
 	vcpu->init_latched = s->init_latched;
