@@ -433,6 +433,30 @@ void nested_entry_vmfailed(struct nested *n, uint32_t error);
  */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
 
+/* Nobody else sees what the only vCPU of a VM without tables does. */
+static inline bool nested_writes_alone(const struct nested *n)
+{
+	return n->vm->vept.vcpus <= 1 && !n->vm->vept.watch_count;
+}
+
+/*
+ * Around each write of L0's to L1's memory (at most a page) on behalf of L1 or L2: EPT12 may
+ * change by it, and what a vCPU has seen of the write, its INVEPT knows of. begun: what the
+ * first returned. In between the VM's lock may be held: only memory is written.
+ */
+static inline enum vept_write nested_write_begins(
+	struct nested *n, struct gpa_l1 a, uint32_t len)
+{
+	return nested_writes_alone(n) ? VEPT_WRITE_PLAIN : vept_write_begins(n, a, len);
+}
+
+static inline void nested_write_ends(
+	struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun)
+{
+	if (begun != VEPT_WRITE_PLAIN)
+		vept_write_ends(n, a, len, begun);
+}
+
 /* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
 int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
 

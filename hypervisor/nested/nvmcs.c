@@ -89,11 +89,11 @@ static bool flush_stored(struct nested *n, struct nvmcs *v)
 {
 	struct gpa_l1 at = {v->gpa};
 	struct vmcs12_region *r = v->in_region ? seam_l1_page(n, at) : NULL;
-	bool begun;
+	enum vept_write begun;
 
 	if (!r)
 		return false;
-	begun = vept_write_begins(n, at, sizeof(*r));
+	begun = nested_write_begins(n, at, sizeof(*r));
 	r->launched = v->launched;
 	if (any_field(v->stored))
 		r->stamp = v->stamp = new_stamp(n);
@@ -103,7 +103,7 @@ static bool flush_stored(struct nested *n, struct nvmcs *v)
 
 			r->f[fid] = v->f[fid];
 		}
-	vept_write_ends(n, at, sizeof(*r), begun);
+	nested_write_ends(n, at, sizeof(*r), begun);
 	return true;
 }
 

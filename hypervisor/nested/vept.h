@@ -284,13 +284,16 @@ struct vept_look {
 /* Changes nothing. False: L2 has no EPT12, or the address has more than 48 bits. */
 bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look);
 
-/*
- * Around each write of L0's to L1's memory (at most a page) on behalf of L1 or L2: EPT12 may
- * change by it, and what a vCPU has seen of the write, its INVEPT knows of. begun: what the
- * first returned. In between the VM's lock may be held: only memory is written.
- */
-bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len);
-void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun);
+/* What is to be done when a write of L0's is over. */
+enum vept_write {
+	VEPT_WRITE_PLAIN, /* nothing */
+	VEPT_WRITE_RECORDED,
+	VEPT_WRITE_LOCKED
+};
+
+/* For nested_write_begins and nested_write_ends (nested.h), where it may be more than plain. */
+enum vept_write vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len);
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun);
 
 /* Has L1 ever been kept from writing tables of its EPT12? Without lock. */
 static inline bool vept_closes(const struct vept *e)

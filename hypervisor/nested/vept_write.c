@@ -50,28 +50,28 @@ static void record(struct vept *e, unsigned vcpu, struct gpa_l1 a, uint32_t len)
 		__atomic_fetch_or(&e->hints, VEPT_HINT_L0, __ATOMIC_SEQ_CST);
 }
 
-bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
+enum vept_write vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
 {
 	struct vept *e = &n->vm->vept;
 
 	if (e->vcpus > 1)
 		record(e, n->vcpu, a, len);
-	if (!e->watch_count || !maybe_table(e, a, len))
-		return false;
-	seam_vm_lock(n);
-	return true;
+	if (e->watch_count && maybe_table(e, a, len)) {
+		seam_vm_lock(n);
+		return VEPT_WRITE_LOCKED;
+	}
+	return e->vcpus > 1 ? VEPT_WRITE_RECORDED : VEPT_WRITE_PLAIN;
 }
 
-void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun)
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun)
 {
 	struct vept *e = &n->vm->vept;
 
-	if (begun) {
+	if (begun == VEPT_WRITE_LOCKED) {
 		mark_written(e, a, len);
 		seam_vm_unlock(n);
 	}
-	if (e->vcpus > 1)
-		__atomic_store_n(&e->l0_writes[n->vcpu], 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->l0_writes[n->vcpu], 0, __ATOMIC_RELEASE);
 }
 
 static void mark_recorded(struct vept *e, uint64_t pages)

@@ -23,43 +23,44 @@ struct msr_rule {
 	enum msr_kind kind;
 	uint64_t value;
 	enum cpuid_field needs[2]; /* one of them; CPUID_FIELD_COUNT: nothing */
+	uint64_t bit;              /* in msr_offer.rules */
 };
 
 #define ALWAYS       CPUID_FIELD_COUNT, CPUID_FIELD_COUNT
 #define IF(a)        CPUID_##a, CPUID_##a
 #define IF_ANY(a, b) CPUID_##a, CPUID_##b
 
-static const struct msr_rule rules[] = {
-#define MSR(name, kind, value, needs) {MSR_##name, MSR_KIND_##kind, value, {needs}},
-#include "policy/msrs.def"
-};
-
-#define RULES (sizeof(rules) / sizeof(rules[0]))
-_Static_assert(RULES <= 64, "a bit each in struct msr_offer");
-
 enum rule_index {
 #define MSR(name, kind, value, needs) RULE_##name,
+#include "policy/msrs.def"
+	RULES
+};
+_Static_assert(RULES <= 64, "a bit each in struct msr_offer");
+
+static const struct msr_rule rules[RULES] = {
+#define MSR(name, kind, value, needs) \
+	{MSR_##name, MSR_KIND_##kind, value, {needs}, BIT64(RULE_##name)},
 #include "policy/msrs.def"
 };
 
 /* A second row for an MSR does not compile. */
-static unsigned place_of(uint32_t msr)
+static const struct msr_rule *row_of(uint32_t msr)
 {
 	switch (msr) {
 #define MSR(name, kind, value, needs) \
 	case MSR_##name:              \
-		return RULE_##name;
+		return &rules[RULE_##name];
 #include "policy/msrs.def"
 	default:
-		return RULES;
+		return NULL;
 	}
 }
 
 static const struct msr_rule *rule_of(const struct msr_offer *o, uint32_t msr)
 {
-	unsigned i = place_of(msr);
+	const struct msr_rule *r = row_of(msr);
 
-	return i < RULES && o->rules & BIT64(i) ? &rules[i] : NULL;
+	return r != NULL && o->rules & r->bit ? r : NULL;
 }
 
 static bool is_met(const struct cpuid_table *t, enum cpuid_field need)
@@ -72,7 +73,7 @@ void msr_offer_make(struct msr_offer *o, const struct cpuid_table *t)
 	*o = (struct msr_offer){.linear_bits = cpuid_policy_linear_bits(t)};
 	for (unsigned i = 0; i < RULES; i++)
 		if (is_met(t, rules[i].needs[0]) || is_met(t, rules[i].needs[1]))
-			o->rules |= BIT64(i);
+			o->rules |= rules[i].bit;
 }
 
 bool msr_policy_has(const struct msr_offer *o, uint32_t msr)
@@ -198,7 +199,7 @@ void msr_policy_allow(const struct msr_offer *o, uint64_t *bitmap)
 	for (size_t i = 0; i < RULES; i++) {
 		enum msr_kind kind = rules[i].kind;
 
-		if (!(o->rules & BIT64(i)))
+		if (!(o->rules & rules[i].bit))
 			continue;
 		if (kind == MSR_KIND_PASS || kind == MSR_KIND_PASS_READ ||
 			kind == MSR_KIND_CONST_READ)

@@ -273,7 +273,7 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 	struct nested *n = &e->vcpu->nested;
 	const uint8_t *from = src;
 	struct piece p[2];
-	bool begun;
+	enum vept_write begun;
 
 	if (!find(e, linear, len, true, p))
 		return false;
@@ -282,9 +282,9 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 			write_device(e->vcpu, p[i].at.v, from, p[i].len);
 			continue;
 		}
-		begun = vept_write_begins(n, p[i].at, p[i].len);
+		begun = nested_write_begins(n, p[i].at, p[i].len);
 		__builtin_memcpy(p[i].host, from, p[i].len);
-		vept_write_ends(n, p[i].at, p[i].len, begun);
+		nested_write_ends(n, p[i].at, p[i].len, begun);
 	}
 	watch(e, linear, len, WATCH_WRITE);
 	return true;
