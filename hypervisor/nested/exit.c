@@ -23,7 +23,7 @@ static bool l1_wants_exception(const struct exit_context *c)
 	/* The machine's. NMIs of L1 are delivered in software; it has no machine checks. */
 	if (type == INTR_NMI || vector == VEC_MC)
 		return false;
-	if (vector == VEC_AC && c->n->vm->l0.split_locks && nested_ac_of_split_lock())
+	if (vector == VEC_AC && c->n->vm->l0.split_locks && nested_ac_of_split_lock(c->n))
 		return false;
 	return door_intercepts(c->n, vector,
 		vector == VEC_PF ? (uint32_t)seam_vmread(FID_EXIT_INTR_ERROR_CODE) : 0);

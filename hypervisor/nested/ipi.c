@@ -66,7 +66,7 @@ static bool claim_notification(uint64_t *word, uint64_t *control)
 static bool post(struct nested *n, const struct nvmcs *v, uint8_t vector, uint32_t to)
 {
 	uint64_t gpa, control, *pid;
-	bool begun, notify;
+	enum vept_write begun, notify;
 
 	if (vector < 16 || !find_descriptor(n, v, to, &gpa))
 		return false;
@@ -74,11 +74,11 @@ static bool post(struct nested *n, const struct nvmcs *v, uint8_t vector, uint32
 	pid = word_at(n, gpa);
 	if (!pid)
 		return true;
-	begun = vept_write_begins(n, (struct gpa_l1){gpa}, PID_SIZE);
+	begun = nested_write_begins(n, (struct gpa_l1){gpa}, PID_SIZE);
 	/* The request is there before ON says so. */
 	__atomic_fetch_or(&pid[vector / 64], BIT64(vector % 64), __ATOMIC_SEQ_CST);
 	notify = claim_notification(&pid[PID_CONTROL], &control);
-	vept_write_ends(n, (struct gpa_l1){gpa}, PID_SIZE, begun);
+	nested_write_ends(n, (struct gpa_l1){gpa}, PID_SIZE, begun);
 	if (notify)
 		seam_notify(n, PID_NDST(control), PID_NV(control));
 	return true;

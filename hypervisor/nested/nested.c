@@ -69,13 +69,21 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 	operand_forget(n);
 }
 
-int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
+/* Out of line: the usual case shall not pay for its stack frame. */
+static __attribute__((noinline)) int write_seen(
+	struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
 {
-	bool begun = vept_write_begins(n, a, len);
+	enum vept_write begun = nested_write_begins(n, a, len);
 	int error = seam_l1_write(n, a, src, len);
 
-	vept_write_ends(n, a, len, begun);
+	nested_write_ends(n, a, len, begun);
 	return error;
+}
+
+int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
+{
+	return nested_writes_alone(n) ? seam_l1_write(n, a, src, len)
+				      : write_seen(n, a, src, len);
 }
 
 bool nested_rdmsr(const struct nested *n, uint32_t msr, uint64_t *value)

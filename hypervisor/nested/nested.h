@@ -218,6 +218,7 @@ struct nested {
 	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
 	/* L2 entered in the wait-for-SIPI activity state: no hardware entry */
 	bool l2_wait_sipi;
+	bool locks_pass; /* no #AC since the last entry is for a split lock */
 	uint64_t vmxon_gpa;
 	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
@@ -290,12 +291,17 @@ void nested_block_nmis_again(uint64_t qualification);
  */
 void nested_bus_locked(struct nested *n);
 /*
- * #AC met the guest of the current VMCS, of whatever level, on a processor that raises it for
- * split locks: is it for one? A guest's own needs CPL 3, CR0.AM and EFLAGS.AC (SDM vol. 3A,
- * 6.15 "Interrupt 17"); where all are set, what is split is unaligned, too, and the guest's,
- * but for accesses to descriptors, whose alignment no processor checks otherwise.
+ * Has the guest of the current VMCS, of whatever level, alignment checks on, as CPL 3, CR0.AM
+ * and EFLAGS.AC together say (SDM vol. 3A, 6.15 "Interrupt 17")?
  */
-bool nested_ac_of_split_lock(void);
+bool nested_checks_alignment(void);
+/*
+ * #AC met that guest, on a processor that raises it for split locks: has L0 to get it past one?
+ * With alignment checks on #AC may be for either, since no processor checks the alignment of
+ * descriptors, whose accessed flag is set by a lock. Then the first one counts as L0's: by the
+ * next, with locks_pass, the processor tells of the guest's own.
+ */
+bool nested_ac_of_split_lock(const struct nested *n);
 
 /* Who goes on after an exit of L2. */
 enum nested_verdict {
@@ -426,6 +432,30 @@ void nested_entry_vmfailed(struct nested *n, uint32_t error);
  * SDM 25.5.1); keeps the books.
  */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
+
+/* Nobody else sees what the only vCPU of a VM without tables does. */
+static inline bool nested_writes_alone(const struct nested *n)
+{
+	return n->vm->vept.vcpus <= 1 && !n->vm->vept.watch_count;
+}
+
+/*
+ * Around each write of L0's to L1's memory (at most a page) on behalf of L1 or L2: EPT12 may
+ * change by it, and what a vCPU has seen of the write, its INVEPT knows of. begun: what the
+ * first returned. In between the VM's lock may be held: only memory is written.
+ */
+static inline enum vept_write nested_write_begins(
+	struct nested *n, struct gpa_l1 a, uint32_t len)
+{
+	return nested_writes_alone(n) ? VEPT_WRITE_PLAIN : vept_write_begins(n, a, len);
+}
+
+static inline void nested_write_ends(
+	struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun)
+{
+	if (begun != VEPT_WRITE_PLAIN)
+		vept_write_ends(n, a, len, begun);
+}
 
 /* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
 int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);

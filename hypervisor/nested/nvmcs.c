@@ -65,17 +65,10 @@ uint32_t nvmcs_from_shadow(struct nested *n, struct nvmcs *v)
 	return v->learned ? changed | learn_from_shadow(n, v) : changed;
 }
 
-/*
- * When the data of a VMCS are in its region nobody may know (SDM 24.11.1 "Software Use of
- * Virtual-Machine Control Structures"): no other vCPU can have seen them before the
- * instruction is complete. Absent memory swallows the write, as on hardware.
- */
+/* Absent memory swallows the write, as on hardware. */
 static bool write_region(struct nested *n, struct gpa_l1 at, const void *src, uint32_t size)
 {
-	bool there = seam_l1_write(n, at, src, size) == 0;
-
-	vept_written(n, at, size);
-	return there;
+	return nested_l1_write(n, at, src, size) == 0;
 }
 
 /*
@@ -94,11 +87,13 @@ static uint64_t new_stamp(struct nested *n)
  */
 static bool flush_stored(struct nested *n, struct nvmcs *v)
 {
-	struct vmcs12_region *r =
-		v->in_region ? seam_l1_page(n, (struct gpa_l1){v->gpa}) : NULL;
+	struct gpa_l1 at = {v->gpa};
+	struct vmcs12_region *r = v->in_region ? seam_l1_page(n, at) : NULL;
+	enum vept_write begun;
 
 	if (!r)
 		return false;
+	begun = nested_write_begins(n, at, sizeof(*r));
 	r->launched = v->launched;
 	if (any_field(v->stored))
 		r->stamp = v->stamp = new_stamp(n);
@@ -108,7 +103,7 @@ static bool flush_stored(struct nested *n, struct nvmcs *v)
 
 			r->f[fid] = v->f[fid];
 		}
-	vept_written(n, (struct gpa_l1){v->gpa}, sizeof(*r));
+	nested_write_ends(n, at, sizeof(*r), begun);
 	return true;
 }
 

@@ -109,11 +109,11 @@ static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 /* False when the entry is no longer what was read. */
 static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, uint64_t flags)
 {
-	uint64_t value = e->value | flags;
-	uint64_t old = e->value;
+	uint64_t value = e->value | flags, old = e->value;
 	uint32_t old32 = (uint32_t)e->value;
 	struct gpa_l1 page;
-	bool done, begun;
+	enum vept_write begun;
+	bool done;
 
 	if (value == e->value || !e->at)
 		return true;
@@ -121,14 +121,14 @@ static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, u
 		refuse(w, e->gpa, QUAL_WRITE);
 		return true;
 	}
-	begun = vept_write_begins(n, page, PAGE_SIZE);
+	begun = nested_write_begins(n, page, PAGE_SIZE);
 	if (w->mode == MODE_32BIT)
 		done = __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
 			false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	else
 		done = __atomic_compare_exchange_n((uint64_t *)e->at, &old, value, false,
 			__ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	vept_write_ends(n, page, PAGE_SIZE, begun);
+	nested_write_ends(n, page, PAGE_SIZE, begun);
 	return done;
 }
 
@@ -581,8 +581,8 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 	struct pieces p = {.access = PAGING_WRITE};
 	const unsigned char *from = src;
 
-	if (!translate(n, s, linear, len, &p, fault) ||
-		!paging_sub_pages_allow(n, s, linear, len, fault))
+	if (!paging_sub_pages_allow(n, s, linear, len, fault) ||
+		!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
 		if (p.len[i] != 0)
@@ -595,6 +595,6 @@ bool paging_can_write(struct nested *n, const struct paging_state *s, uint64_t l
 {
 	struct pieces p = {.access = PAGING_WRITE};
 
-	return translate(n, s, linear, len, &p, fault) &&
-	       paging_sub_pages_allow(n, s, linear, len, fault);
+	return paging_sub_pages_allow(n, s, linear, len, fault) &&
+	       translate(n, s, linear, len, &p, fault);
 }

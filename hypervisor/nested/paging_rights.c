@@ -53,17 +53,32 @@ bool paging_key_denies(struct nested *n, const struct paging_state *s, uint64_t 
 					 (user_access(s, access) || s->cr0 & CR0_WP));
 }
 
+/*
+ * What looks refuse is done for that byte alone, and tells of the fault, or another CPU has
+ * just allowed it.
+ */
+static __attribute__((noinline)) bool all_allow(struct nested *n, const struct paging_state *s,
+	uint64_t linear, uint32_t len, struct paging_fault *fault)
+{
+	uint64_t mask = s->efer & EFER_LMA ? UINT64_MAX : UINT32_MAX;
+	struct paging_state looks = *s;
+	uint32_t offset = 0;
+	struct gpa_l1 at;
+
+	looks.looks = true;
+	do {
+		uint64_t byte = (linear + offset) & mask;
+
+		if (!paging_translate(n, &looks, byte, PAGING_WRITE, &at, fault) &&
+			!paging_translate(n, s, byte, PAGING_WRITE, &at, fault))
+			return false;
+		offset += SPP_SIZE - (uint32_t)(byte & (SPP_SIZE - 1));
+	} while (offset < len);
+	return true;
+}
+
 bool paging_sub_pages_allow(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct paging_fault *fault)
 {
-	uint32_t next = SPP_SIZE - (uint32_t)(linear & (SPP_SIZE - 1));
-	uint64_t mask = s->efer & EFER_LMA ? UINT64_MAX : UINT32_MAX;
-	struct gpa_l1 at;
-
-	if (!s->eptp12 || !vept_has_sub_pages(n))
-		return true;
-	for (; next < len; next += SPP_SIZE)
-		if (!paging_translate(n, s, (linear + next) & mask, PAGING_WRITE, &at, fault))
-			return false;
-	return true;
+	return !s->eptp12 || !vept_has_sub_pages(n) || all_allow(n, s, linear, len, fault);
 }

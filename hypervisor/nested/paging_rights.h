@@ -26,8 +26,9 @@ bool paging_key_denies(struct nested *n, const struct paging_state *s, uint64_t 
 	uint64_t leaf, uint32_t access);
 
 /*
- * Of a write of up to a page, whose first byte may be written: may the other sub-pages that it
- * meets, where EPT12 gives them rights of their own? *fault names the first that may not.
+ * Before a write of up to a page, where EPT12 gives sub-pages rights of their own: may all be
+ * written that it meets? No flag is set for it, nor anything logged, but for the first that may
+ * not, which *fault names.
  */
 bool paging_sub_pages_allow(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct paging_fault *fault);

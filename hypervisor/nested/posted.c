@@ -52,16 +52,16 @@ void posted_process(struct nested *n, const struct nvmcs *v)
 	struct gpa_l1 at = {v->f[FID_POSTED_INTR_DESC]};
 	uint64_t status;
 	int top = -1;
-	bool begun;
+	enum vept_write begun;
 
 	n->stats.posted++;
 	if (!desc)
 		return;
-	begun = vept_write_begins(n, at, PID_SIZE);
+	begun = nested_write_begins(n, at, PID_SIZE);
 	__atomic_fetch_and(&desc[PID_CONTROL], ~PID_ON, __ATOMIC_SEQ_CST);
 	if (virtual_apic && v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		top = move_requests(desc, virtual_apic);
-	vept_write_ends(n, at, PID_SIZE, begun);
+	nested_write_ends(n, at, PID_SIZE, begun);
 	if (top < 0)
 		return;
 	status = seam_vmread(FID_GUEST_INTR_STATUS);

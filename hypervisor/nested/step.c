@@ -43,12 +43,16 @@ void nested_block_nmis_again(uint64_t qualification)
 			seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
 }
 
-bool nested_ac_of_split_lock(void)
+bool nested_checks_alignment(void)
 {
 	/* SDM 24.4.1: the DPL of SS is the CPL. */
-	return SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR)) != 3 ||
-	       !(seam_vmread(FID_GUEST_CR0) & CR0_AM) ||
-	       !(seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_AC);
+	return SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR)) == 3 &&
+	       seam_vmread(FID_GUEST_CR0) & CR0_AM && seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_AC;
+}
+
+bool nested_ac_of_split_lock(const struct nested *n)
+{
+	return !n->locks_pass || !nested_checks_alignment();
 }
 
 void nested_skip(void)

@@ -32,6 +32,9 @@ struct nested;
 #define VEPT_WRITING 16u    /* pages that devices may write at one time */
 #define VEPT_TOLD    64u    /* pages that devices may tell of between two INVEPTs */
 
+#define VEPT_HINT_TOLD 1u /* devices have told of pages */
+#define VEPT_HINT_L0   2u /* l0_writes or l0_seen may have pages */
+
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
 struct vept_pages {
 	uint64_t entry[VEPT_ENTRIES]; /* all zero in a table that is not used */
@@ -137,7 +140,8 @@ struct vept {
 	/* Closed pages that a device wrote, bit 0 set, without lock; more than there is room
 	 * for. */
 	uint64_t told[VEPT_TOLD];
-	bool told_any, told_more;
+	bool told_more;
+	uint8_t hints; /* VEPT_HINT_*: what INVEPT looks at besides; atomic */
 	/* Pages that devices are writing; more than there is room for. Changed with the lock of
 	 * devices, read without. */
 	uint64_t writing[VEPT_WRITING];
@@ -158,6 +162,12 @@ struct vept {
 	struct vept_root
 		*used[VEPT_VCPUS];  /* the root a vCPU runs or is to run L2 with: stays */
 	uint32_t tries[VEPT_VCPUS]; /* of an INVEPT that is not complete yet */
+	/*
+	 * What L0 writes for a vCPU right now, of pages that had no mirrors when it began (0:
+	 * nothing): the first page, bit 0 set, and with bit 1 the next one. Atomic, without
+	 * lock, and with several vCPUs only. And what the last INVEPT has found there.
+	 */
+	uint64_t l0_writes[VEPT_VCPUS], l0_seen[VEPT_VCPUS];
 };
 
 enum vept_result {
@@ -274,16 +284,16 @@ struct vept_look {
 /* Changes nothing. False: L2 has no EPT12, or the address has more than 48 bits. */
 bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look);
 
-/* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. Where
- * another vCPU cannot have seen it yet, or need not. */
-void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
+/* What is to be done when a write of L0's is over. */
+enum vept_write {
+	VEPT_WRITE_PLAIN, /* nothing */
+	VEPT_WRITE_RECORDED,
+	VEPT_WRITE_LOCKED
+};
 
-/*
- * The same around the write: what a vCPU has seen of it, its INVEPT knows of. begun: what the
- * first returned. In between the VM's lock may be held: only memory is written.
- */
-bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len);
-void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun);
+/* For nested_write_begins and nested_write_ends (nested.h), where it may be more than plain. */
+enum vept_write vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len);
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun);
 
 /* Has L1 ever been kept from writing tables of its EPT12? Without lock. */
 static inline bool vept_closes(const struct vept *e)

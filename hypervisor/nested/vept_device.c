@@ -40,14 +40,14 @@ void vept_device_wrote(struct vept *e, struct gpa_l1 page)
 	}
 	if (!done)
 		__atomic_store_n(&e->told_more, true, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&e->told_any, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&e->hints, VEPT_HINT_TOLD, __ATOMIC_SEQ_CST);
 }
 
 void vept_devices_done(struct vept *e)
 {
 	if (e->writing_more) {
 		__atomic_store_n(&e->told_more, true, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&e->told_any, true, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&e->hints, VEPT_HINT_TOLD, __ATOMIC_SEQ_CST);
 	}
 	__atomic_store_n(&e->writing_more, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&e->writing_count, 0, __ATOMIC_SEQ_CST);
@@ -69,7 +69,6 @@ void collect_told(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
 
-	__atomic_store_n(&e->told_any, false, __ATOMIC_SEQ_CST);
 	if (__atomic_exchange_n(&e->told_more, false, __ATOMIC_SEQ_CST))
 		forget_all(n);
 	for (unsigned i = 0; i < VEPT_TOLD; i++) {

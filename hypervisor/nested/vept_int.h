@@ -111,10 +111,15 @@ __attribute__((noinline)) void collect_writing(struct nested *n);
 /* What devices have told of is stale. */
 void collect_told(struct nested *n);
 
+/* ---- vept_write.c ---- */
+
+/* L0 has written this, with the lock held. */
+void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
+/* What L0 writes for vCPUs is stale, and what it wrote when an INVEPT looked last. */
+void collect_l0(struct nested *n);
+
 /* ---- vept_sync.c ---- */
 
-/* vept_written with the lock held. */
-void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
 /* Flushes what the entries removed from this root make necessary. */
 void root_flush(struct nested *n, struct vept_root *r);
 /* And waits for all CPUs: memory that they led to is going to be somebody else's. */

@@ -89,10 +89,6 @@ static enum collected collect_written(struct nested *n)
 	unsigned budget = FOUND_PAGES;
 	bool cleared = false;
 
-	if (__builtin_expect(__atomic_load_n(&e->writing_count, __ATOMIC_SEQ_CST) != 0, false))
-		collect_writing(n);
-	if (__builtin_expect(__atomic_load_n(&e->told_any, __ATOMIC_SEQ_CST), false))
-		collect_told(n);
 	for (uint32_t i = 0; i < e->open; i++) {
 		const struct vept_scan *s = &e->scan[i];
 
@@ -113,6 +109,31 @@ static enum collected collect_written(struct nested *n)
 	return result;
 }
 
+static __attribute__((noinline)) void collect_hinted(struct nested *n)
+{
+	uint8_t hints = __atomic_exchange_n(&n->vm->vept.hints, 0, __ATOMIC_SEQ_CST);
+
+	if (hints & VEPT_HINT_TOLD)
+		collect_told(n);
+	if (hints & VEPT_HINT_L0)
+		collect_l0(n);
+}
+
+/*
+ * What is written past EPT01. Before anything that is marked is taken: what is not being
+ * written any more is seen by the compare that follows; devices are asked first who writes, and
+ * then what they have told.
+ */
+static inline void collect_l0s(struct nested *n)
+{
+	const struct vept *e = &n->vm->vept;
+
+	if (__builtin_expect(__atomic_load_n(&e->writing_count, __ATOMIC_SEQ_CST) != 0, false))
+		collect_writing(n);
+	if (__builtin_expect(__atomic_load_n(&e->hints, __ATOMIC_SEQ_CST) != 0, false))
+		collect_hinted(n);
+}
+
 static void flush_changed(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
@@ -127,9 +148,11 @@ static void flush_changed(struct nested *n)
 static bool invalidate(struct nested *n, bool *hopeless)
 {
 	struct vept *e = &n->vm->vept;
-	unsigned budget = compare_stale(n, COMPARE_TABLES);
 	enum collected collected = COLLECTED_SOME;
+	unsigned budget;
 
+	collect_l0s(n);
+	budget = compare_stale(n, COMPARE_TABLES);
 	if (budget) {
 		collected = collect_written(n);
 		compare_stale(n, budget);
@@ -193,62 +216,4 @@ bool vept_invalidate(struct nested *n, uint64_t eptp12)
 bool vept_invalidate_all(struct nested *n)
 {
 	return invalidate_roots(n, 0, 0);
-}
-
-/* L0's writes leave no dirty bit in EPT01. */
-void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len)
-{
-	for (uint64_t page = a.v & ~PAGE_MASK; page < a.v + len; page += PAGE_SIZE) {
-		struct vept_watch *w = watch_find(e, page);
-
-		if (w)
-			mark_stale(e, w);
-	}
-}
-
-/* Of a page at most: most writes lie in one. */
-static inline bool maybe_table(const struct vept *e, struct gpa_l1 a, uint32_t len)
-{
-	uint64_t last = a.v + len - 1;
-
-	return maybe_watched(e, a.v) || ((a.v ^ last) >= PAGE_SIZE && maybe_watched(e, last));
-}
-
-/*
- * Who sees what is written may execute INVEPT at once: it waits until the page is marked. That
- * costs the lock only where there may be a table.
- */
-bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
-{
-	struct vept *e = &n->vm->vept;
-
-	if (!e->watch_count || !maybe_table(e, a, len))
-		return false;
-	seam_vm_lock(n);
-	return true;
-}
-
-void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun)
-{
-	if (!begun) {
-		vept_written(n, a, len);
-		return;
-	}
-	mark_written(&n->vm->vept, a, len);
-	seam_vm_unlock(n);
-}
-
-/* Without the lock, a bucket that fills right now has a watch that says "written" anyway. */
-void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len)
-{
-	struct vept *e = &n->vm->vept;
-
-	if (!e->watch_count)
-		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!maybe_table(e, a, len))
-		return;
-	seam_vm_lock(n);
-	mark_written(e, a, len);
-	seam_vm_unlock(n);
 }

@@ -48,7 +48,8 @@ void vept_init(struct vept *e)
 	e->in_use = e->used_once = 0;
 	e->watch_count = e->open = e->hand = 0;
 	e->open_max = VEPT_OPEN;
-	e->closes = e->told_any = e->told_more = e->writing_more = false;
+	e->closes = e->told_more = e->writing_more = false;
+	e->hints = 0;
 	e->writing_count = 0;
 	for (unsigned i = 0; i < VEPT_TOLD; i++)
 		e->told[i] = 0;
@@ -64,6 +65,7 @@ void vept_init(struct vept *e)
 	for (unsigned i = 0; i < VEPT_VCPUS; i++) {
 		e->used[i] = NULL;
 		e->tries[i] = 0;
+		e->l0_writes[i] = e->l0_seen[i] = 0;
 	}
 }
 

@@ -22,26 +22,33 @@ struct msr_rule {
 	uint32_t msr;
 	enum msr_kind kind;
 	uint64_t value;
+	enum cpuid_field needs[2]; /* one of them; CPUID_FIELD_COUNT: nothing */
+	uint64_t bit;              /* in msr_offer.rules */
 };
 
-static const struct msr_rule rules[] = {
-#define MSR(name, kind, value) {MSR_##name, MSR_KIND_##kind, value},
-#include "policy/msrs.def"
-};
-
-#define RULES (sizeof(rules) / sizeof(rules[0]))
+#define ALWAYS       CPUID_FIELD_COUNT, CPUID_FIELD_COUNT
+#define IF(a)        CPUID_##a, CPUID_##a
+#define IF_ANY(a, b) CPUID_##a, CPUID_##b
 
 enum rule_index {
-#define MSR(name, kind, value) RULE_##name,
+#define MSR(name, kind, value, needs) RULE_##name,
+#include "policy/msrs.def"
+	RULES
+};
+_Static_assert(RULES <= 64, "a bit each in struct msr_offer");
+
+static const struct msr_rule rules[RULES] = {
+#define MSR(name, kind, value, needs) \
+	{MSR_##name, MSR_KIND_##kind, value, {needs}, BIT64(RULE_##name)},
 #include "policy/msrs.def"
 };
 
 /* A second row for an MSR does not compile. */
-static const struct msr_rule *rule_of(uint32_t msr)
+static const struct msr_rule *row_of(uint32_t msr)
 {
 	switch (msr) {
-#define MSR(name, kind, value) \
-	case MSR_##name:       \
+#define MSR(name, kind, value, needs) \
+	case MSR_##name:              \
 		return &rules[RULE_##name];
 #include "policy/msrs.def"
 	default:
@@ -49,14 +56,34 @@ static const struct msr_rule *rule_of(uint32_t msr)
 	}
 }
 
-bool msr_policy_knows(uint32_t msr)
+static const struct msr_rule *rule_of(const struct msr_offer *o, uint32_t msr)
 {
-	return rule_of(msr) != NULL;
+	const struct msr_rule *r = row_of(msr);
+
+	return r != NULL && o->rules & r->bit ? r : NULL;
 }
 
-enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value)
+static bool is_met(const struct cpuid_table *t, enum cpuid_field need)
 {
-	const struct msr_rule *r = rule_of(msr);
+	return need == CPUID_FIELD_COUNT || cpuid_policy_has(t, need);
+}
+
+void msr_offer_make(struct msr_offer *o, const struct cpuid_table *t)
+{
+	*o = (struct msr_offer){.linear_bits = cpuid_policy_linear_bits(t)};
+	for (unsigned i = 0; i < RULES; i++)
+		if (is_met(t, rules[i].needs[0]) || is_met(t, rules[i].needs[1]))
+			o->rules |= rules[i].bit;
+}
+
+bool msr_policy_has(const struct msr_offer *o, uint32_t msr)
+{
+	return rule_of(o, msr) != NULL;
+}
+
+enum msr_answer msr_policy_read(const struct msr_offer *o, uint32_t msr, uint64_t *value)
+{
+	const struct msr_rule *r = rule_of(o, msr);
 
 	if (r == NULL)
 		return MSR_ANSWER_REFUSED;
@@ -121,20 +148,21 @@ static enum denial write_denial(const struct msr_rule *r, uint64_t value, unsign
 	}
 }
 
-enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value, unsigned linear_bits)
+enum denial msr_policy_denial(
+	const struct msr_offer *o, uint32_t msr, bool write, uint64_t value)
 {
-	const struct msr_rule *r = rule_of(msr);
+	const struct msr_rule *r = rule_of(o, msr);
 
 	if (r == NULL)
 		return DENIAL_MSR_UNKNOWN;
-	return write ? write_denial(r, value, linear_bits) : DENIAL_NONE;
+	return write ? write_denial(r, value, o->linear_bits) : DENIAL_NONE;
 }
 
-enum msr_answer msr_policy_write(uint32_t msr, uint64_t value, unsigned linear_bits)
+enum msr_answer msr_policy_write(const struct msr_offer *o, uint32_t msr, uint64_t value)
 {
-	const struct msr_rule *r = rule_of(msr);
+	const struct msr_rule *r = rule_of(o, msr);
 
-	if (r == NULL || write_denial(r, value, linear_bits) != DENIAL_NONE)
+	if (r == NULL || write_denial(r, value, o->linear_bits) != DENIAL_NONE)
 		return MSR_ANSWER_REFUSED;
 	switch (r->kind) {
 	case MSR_KIND_PASS:
@@ -160,13 +188,19 @@ void msr_bitmap_allow(uint64_t *bitmap, uint32_t msr, bool write)
 	bitmap[bit / 64] &= ~BIT64(bit % 64);
 }
 
-void msr_policy_fill_bitmap(uint64_t *bitmap)
+void msr_bitmap_fill(uint64_t *bitmap)
 {
 	for (size_t i = 0; i < PAGE_SIZE / sizeof(*bitmap); i++)
 		bitmap[i] = UINT64_MAX;
+}
+
+void msr_policy_allow(const struct msr_offer *o, uint64_t *bitmap)
+{
 	for (size_t i = 0; i < RULES; i++) {
 		enum msr_kind kind = rules[i].kind;
 
+		if (!(o->rules & rules[i].bit))
+			continue;
 		if (kind == MSR_KIND_PASS || kind == MSR_KIND_PASS_READ ||
 			kind == MSR_KIND_CONST_READ)
 			msr_bitmap_allow(bitmap, rules[i].msr, false);

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "spec/msr.h"
+#include "policy/cpuid.h"
 #include "spec/denials.h"
+#include "spec/msr.h"
 #include "spec/vmx.h"
 
 /* IA32_EFER bits that L1 may set. */
@@ -25,20 +26,30 @@ enum msr_answer {
 	MSR_ANSWER_TSC       /* the vCPU's time-stamp counter */
 };
 
-/* Whether msrs.def has a row for it. */
-bool msr_policy_knows(uint32_t msr);
+/* Which of the rules hold for a vCPU, by its CPUID: an MSR without a rule is refused. */
+struct msr_offer {
+	uint64_t rules; /* by their place in msrs.def */
+	unsigned linear_bits;
+};
+
+void msr_offer_make(struct msr_offer *o, const struct cpuid_table *t);
+/* Whether there is a rule for it. */
+bool msr_policy_has(const struct msr_offer *o, uint32_t msr);
 /* *value is set with MSR_ANSWER_DONE only. */
-enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value);
+enum msr_answer msr_policy_read(const struct msr_offer *o, uint32_t msr, uint64_t *value);
 /* Refuses also what WRMSR refuses of a register's value, but for changes of IA32_EFER. */
-enum msr_answer msr_policy_write(uint32_t msr, uint64_t value, unsigned linear_bits);
+enum msr_answer msr_policy_write(const struct msr_offer *o, uint32_t msr, uint64_t value);
 /* Why one of these two refuses; DENIAL_NONE: it does not. */
-enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value, unsigned linear_bits);
+enum denial msr_policy_denial(
+	const struct msr_offer *o, uint32_t msr, bool write, uint64_t value);
 /* SDM 4.1.2 "Paging-Mode Enabling": what of IA32_EFER may change. paging: CR0.PG. Writes of LMA
  * have no effect. */
 bool msr_policy_efer_change_valid(uint64_t old, uint64_t value, bool paging);
 
-/* A page: everything exits but what has a rule that needs no exit. */
-void msr_policy_fill_bitmap(uint64_t *bitmap);
+/* A page: everything exits. */
+void msr_bitmap_fill(uint64_t *bitmap);
+/* What has a rule that needs no exit does not exit any more. */
+void msr_policy_allow(const struct msr_offer *o, uint64_t *bitmap);
 /* Reads, or writes, of this MSR do not exit any more. */
 void msr_bitmap_allow(uint64_t *bitmap, uint32_t msr, bool write);
 

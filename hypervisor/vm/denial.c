@@ -74,9 +74,18 @@ static bool pay(struct vm *vm)
 }
 
 /*
- * The lock is over: who had none left waits now, until it is paid for. Each vCPU owes one at
- * most, so that a VM has as many a second, however many lock.
+ * The lock is over, or begins: who had none left waits now, until it is paid for. Each vCPU
+ * owes one at most, so that a VM has as many a second, however many lock.
  */
+static bool charge(struct vcpu *vcpu)
+{
+	if (pay(vcpu->vm))
+		return true;
+	vcpu->slow_until = rdtsc() + lock_period();
+	vcpu_add_events(vcpu, EVENT_TIMER);
+	return false;
+}
+
 void denial_bus_locked(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -86,11 +95,8 @@ void denial_bus_locked(struct vcpu *vcpu)
 		log_warn("'%s': L%u locks the bus, at rip %lx; it may so %u times a second",
 			vm->config.name, 1u + vcpu->nested.in_l2, vmread(VMCS_GUEST_RIP),
 			LOCKS_A_SECOND);
-	if (pay(vm))
-		return;
-	__atomic_fetch_add(&vm->locks.late, 1, __ATOMIC_RELAXED);
-	vcpu->slow_until = rdtsc() + lock_period();
-	vcpu_add_events(vcpu, EVENT_TIMER);
+	if (!charge(vcpu))
+		__atomic_fetch_add(&vm->locks.late, 1, __ATOMIC_RELAXED);
 }
 
 bool denial_holds(struct vcpu *vcpu)
@@ -193,12 +199,19 @@ void denial_enter_cpu(const struct vcpu *vcpu)
  * which is set again behind the next exit; and that comes soon: what is paid for is a window of
  * some locks. Steps by the monitor trap flag would need the guest's level to be told apart, and
  * are L1's for its L2.
+ *
+ * With alignment checks on it may be no lock, which the next #AC tells; that is no refund, or a
+ * guest that has both in turn would lock for nothing.
  */
 void handle_split_lock(struct vcpu *vcpu)
 {
 	vcpu_redeliver(vcpu);
 	nested_block_nmis_again(vmread32(VMCS_EXIT_INTR_INFO));
-	denial_bus_locked(vcpu);
+	if (nested_checks_alignment())
+		(void)charge(vcpu);
+	else
+		denial_bus_locked(vcpu);
+	vcpu->nested.locks_pass = true;
 	vcpu_defer(vcpu, EVENT_LOCKS);
 	denial_enter_cpu(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER | EVENT_YIELD);
@@ -221,6 +234,7 @@ uint32_t denial_window_over(struct vcpu *vcpu)
 	uint32_t held = vcpu->starved_events;
 
 	denial_enter_cpu(vcpu);
+	vcpu->nested.locks_pass = false;
 	vcpu->starved_events = 0;
 	return held | EVENT_TIMER; /* the deadline was sooner */
 }

@@ -148,7 +148,8 @@ static void handle_exception(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_look_at_time(vcpu);
-	if (vector == VEC_AC && denial_split_locks() && nested_ac_of_split_lock()) {
+	if (vector == VEC_AC && denial_split_locks() &&
+		nested_ac_of_split_lock(&vcpu->nested)) {
 		handle_split_lock(vcpu);
 		return;
 	}

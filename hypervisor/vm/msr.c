@@ -16,10 +16,15 @@
 
 bool msr_create(struct vcpu *vcpu)
 {
+	uint64_t *const bitmaps[] = {vcpu->vm->msr_bitmap, vcpu->vm->apicv.msr_bitmap};
+
 	vcpu->mtrr = pool_get(&vcpu->vm->pool);
 	if (vcpu->mtrr == NULL)
 		return false;
 	mtrr_reset(vcpu->mtrr);
+	msr_offer_make(&vcpu->msrs, vcpu->cpuid);
+	for (unsigned i = 0; vcpu->index == 0 && i < 2 && bitmaps[i] != NULL; i++)
+		msr_policy_allow(&vcpu->msrs, bitmaps[i]);
 	return true;
 }
 
@@ -126,7 +131,7 @@ static bool write_umwait(struct vcpu *vcpu, uint64_t value)
 
 static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	switch (msr_policy_read(msr, value)) {
+	switch (msr_policy_read(&vcpu->msrs, msr, value)) {
 	case MSR_ANSWER_DONE:
 		if (msr == MSR_MISC_ENABLE) /* how fast strings are is the machine's */
 			*value = (*value & ~MISC_ENABLE_FAST_STRINGS) |
@@ -185,7 +190,7 @@ bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	switch (msr_policy_write(msr, value, vcpu->cet.linear_bits)) {
+	switch (msr_policy_write(&vcpu->msrs, msr, value)) {
 	case MSR_ANSWER_DONE:
 		return true;
 	case MSR_ANSWER_REGISTER:
@@ -271,7 +276,7 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return cet_denial(&vcpu->cet, msr, write, value);
 	if (has_umwait(vcpu, msr))
 		return write && value & UMWAIT_RESERVED ? DENIAL_MSR_UMWAIT : DENIAL_NONE;
-	why = msr_policy_denial(msr, write, value, vcpu->cet.linear_bits);
+	why = msr_policy_denial(&vcpu->msrs, msr, write, value);
 	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
 }
 
@@ -279,7 +284,7 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 
 static void refuse(struct vcpu *vcpu, uint32_t reason, uint32_t msr, uint64_t value)
 {
-	if (!msr_policy_knows(msr))
+	if (!msr_policy_has(&vcpu->msrs, msr))
 		vm_log(vcpu->vm, LOG_DEBUG, "'%s': %s 0x%x (value 0x%lx) at rip %lx: #GP",
 			vcpu->vm->config.name, exit_reason_name(reason), msr, value,
 			vmread(VMCS_GUEST_RIP));

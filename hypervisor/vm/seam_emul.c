@@ -157,7 +157,10 @@ struct piece {
 	uint32_t len;
 };
 
-/* Where sub-pages have rights of their own the page that one write has found is not enough. */
+/*
+ * Where sub-pages have rights of their own the page that one write has found is not enough; and
+ * all are asked before a flag is set.
+ */
 static __attribute__((noinline)) bool sub_pages_allow(
 	struct emulation *e, uint64_t linear, uint32_t len)
 {
@@ -173,8 +176,6 @@ static inline bool find_piece(
 	const struct known_page *known = &e->known[write];
 	uint64_t offset = linear & PAGE_MASK;
 
-	if (write && e->paging.eptp12 != 0 && !sub_pages_allow(e, linear, len))
-		return false;
 	if ((!e->keep || known->linear != linear - offset) && !look_up(e, linear, write))
 		return false;
 	p->at.v = known->at.v | offset;
@@ -190,6 +191,8 @@ static inline bool find(
 	uint64_t next = linear + room;
 
 	p[1].len = 0;
+	if (write && e->paging.eptp12 != 0 && !sub_pages_allow(e, linear, len))
+		return false;
 	if (len <= room)
 		return find_piece(e, linear, len, write, &p[0]);
 	return find_piece(e, linear, room, write, &p[0]) &&
@@ -270,7 +273,7 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 	struct nested *n = &e->vcpu->nested;
 	const uint8_t *from = src;
 	struct piece p[2];
-	bool begun;
+	enum vept_write begun;
 
 	if (!find(e, linear, len, true, p))
 		return false;
@@ -279,9 +282,9 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 			write_device(e->vcpu, p[i].at.v, from, p[i].len);
 			continue;
 		}
-		begun = vept_write_begins(n, p[i].at, p[i].len);
+		begun = nested_write_begins(n, p[i].at, p[i].len);
 		__builtin_memcpy(p[i].host, from, p[i].len);
-		vept_write_ends(n, p[i].at, p[i].len, begun);
+		nested_write_ends(n, p[i].at, p[i].len, begun);
 	}
 	watch(e, linear, len, WATCH_WRITE);
 	return true;

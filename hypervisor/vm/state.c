@@ -59,11 +59,17 @@ static bool mtrrs_valid(const struct mtrr_state *s)
 	return true;
 }
 
+static bool switched_valid(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	if (!msr_policy_has(&vcpu->msrs, msr))
+		return value == 0;
+	return msr_policy_write(&vcpu->msrs, msr, value) == MSR_ANSWER_REGISTER;
+}
+
 static bool registers_valid(const struct vcpu *vcpu, const struct register_state *s)
 {
 	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
-		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i], vcpu->cet.linear_bits) !=
-			MSR_ANSWER_REGISTER)
+		if (!switched_valid(vcpu, vcpu_switched_msrs[i], s->msr[i]))
 			return false;
 	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
 	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(vcpu, s->xcr0) &&
@@ -162,6 +168,7 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	vcpu->rest_tsc = rdtsc();
 	vcpu->deferred = 0;
 	vcpu->defers = false;
+	vcpu->nested.locks_pass = false;
 	if (s->deferred != 0)
 		vcpu_defer(vcpu, s->deferred);
 	vcpu->init_latched = s->init_latched;

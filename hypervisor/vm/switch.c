@@ -14,6 +14,12 @@
 const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX};
 
+/* Without the last one nothing that the vCPU executes reads it; the machine may have none. */
+static unsigned switched_count(const struct vcpu *vcpu)
+{
+	return VCPU_SWITCHED_MSRS - !msr_policy_has(&vcpu->msrs, MSR_TSC_AUX);
+}
+
 /* Everything the vCPU may have enabled: XCR0 may be smaller than what holds data. */
 static void use_all_of_xcr0(void)
 {
@@ -22,7 +28,7 @@ static void use_all_of_xcr0(void)
 
 void vcpu_save_registers(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
+	for (unsigned i = 0; i < switched_count(vcpu); i++)
 		vcpu->msr[i] = rdmsr(vcpu_switched_msrs[i]);
 	if (vcpu->cet.control != 0)
 		cet_save(vcpu);
@@ -34,7 +40,7 @@ void vcpu_save_registers(struct vcpu *vcpu)
 
 void vcpu_load_registers(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
+	for (unsigned i = 0; i < switched_count(vcpu); i++)
 		wrmsr(vcpu_switched_msrs[i], vcpu->msr[i]);
 	if (vcpu->cet.control != 0)
 		cet_load(vcpu);

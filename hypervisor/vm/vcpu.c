@@ -83,6 +83,8 @@ static uint32_t proc2_wanted(const struct vcpu *vcpu)
 
 	if (others_wait(vcpu->vm))
 		wanted |= PROC2_PAUSE_LOOP_EXITING;
+	if (!msr_policy_has(&vcpu->msrs, MSR_TSC_AUX)) /* which RDTSCP and RDPID read */
+		wanted &= ~PROC2_ENABLE_RDTSCP;
 	if (!cpuid_offers(vcpu, CPUID_INVPCID))
 		wanted &= ~PROC2_ENABLE_INVPCID;
 	if (!cpuid_offers(vcpu, CPUID_XSAVES))
@@ -271,6 +273,7 @@ static void reset_events(struct vcpu *vcpu)
 	vcpu->init_latched = false;
 	vcpu->deferred = 0;
 	vcpu->defers = false;
+	vcpu->nested.locks_pass = false;
 	vmcs_write_setup(VMCS_ENTRY_INTR_INFO, 0);
 	vcpu_set_proc(vcpu, PROC_INTR_WINDOW | PROC_NMI_WINDOW, false);
 }

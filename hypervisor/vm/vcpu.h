@@ -17,6 +17,7 @@
 #include "nested/nested.h"
 #include "policy/cet.h"
 #include "policy/mitigations.h"
+#include "policy/msr.h"
 #include "spec/regs.h"
 #include "spec/vmx.h"
 #include "vmx/vmx.h"
@@ -144,7 +145,6 @@ struct debugger_pages;
 struct explain_ring;
 struct sched_node;
 struct cpuid_table;
-struct mtrr_state;
 struct nested_hw;
 struct vcpu_tracing;
 
@@ -227,6 +227,7 @@ struct vcpu {
 	uint64_t xss;        /* likewise, if a bit of it may be set */
 	uint32_t umwait;     /* likewise, where CPUID offers WAITPKG: IA32_UMWAIT_CONTROL */
 	struct cet_offer cet;
+	struct msr_offer msrs;
 	uint64_t dr[5]; /* DR0 to DR3, DR6; while not on a CPU, like the following */
 	uint64_t cr2;   /* while not on a CPU, like the following */
 	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */

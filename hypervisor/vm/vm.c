@@ -395,7 +395,7 @@ static bool create_parts(
 		return false;
 	if (!create_void_page(vm))
 		return false;
-	msr_policy_fill_bitmap(vm->msr_bitmap);
+	msr_bitmap_fill(vm->msr_bitmap);
 	if (!apicv_create(vm))
 		return false;
 	p.apicv = vm->apicv.on;

@@ -40,7 +40,8 @@ struct fake {
 	unsigned msr_count;
 	/* Accesses to L1's RAM by copy; pages handed out as pointers are not counted. */
 	unsigned reads, writes;
-	void (*at_write)(void); /* what another vCPU does when it sees what L0 wrote */
+	void (*before_write)(void); /* what another vCPU does before L0 writes */
+	void (*at_write)(void);     /* ... and when it sees what L0 wrote */
 	/*
 	 * By page, what EPT01 has of those that are watched: bit 9 is set when L1 writes it,
 	 * bit 1 lets it. Where that is clear, bit 0 set, L1 is refused the write.
@@ -173,6 +174,8 @@ int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t l
 	fake_record(__func__, a.v, len);
 	if (!fake_is_ram(a.v, len))
 		return -1;
+	if (fake.before_write)
+		fake.before_write();
 	memcpy(fake.ram + a.v, src, len);
 	if (fake.at_write)
 		fake.at_write();

@@ -173,7 +173,7 @@ static void enter_vmx(void)
 }
 
 /* The current VMCS12 becomes this one, as if L1 had written every field. */
-static void become(const uint64_t *f)
+static inline void become(const uint64_t *f)
 {
 	memcpy(n.cur->f, f, sizeof(n.cur->f));
 	n.cur->dirty = UINT8_MAX;
@@ -183,7 +183,7 @@ static void become(const uint64_t *f)
 }
 
 /* A golden 64-bit VMCS12 without MSR lists and what this L1 is not offered. */
-static void golden_offered(uint64_t *f)
+static inline void golden_offered(uint64_t *f)
 {
 	golden_64bit(f);
 	f[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_LOAD_PERF_GLOBAL_CTRL;

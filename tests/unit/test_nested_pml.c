@@ -199,6 +199,61 @@ static void walks_of_l2s_paging_are_writes_of_its_tables(void **state)
 	assert_int_equal(fake_read64(LOG + 510 * 8), 0x2000);
 }
 
+#define SPP1    0x127000ull
+#define SPPE(i) (SPP1 + (i)*8) /* of page i */
+
+/* Pages 1 and 2 are written by leave of sub-pages alone, of which all but one give it. */
+static void protect_but(uint64_t refused)
+{
+	const uint64_t asks = EPT_READ | EPT_EXEC | EPT_USER_EXEC | EPT_WB | EPT_SUB_PAGE;
+
+	for (uint64_t page = 1; page < 3; page++) {
+		uint64_t right = refused >> PAGE_SHIFT == page ? SPP_RIGHT(refused) : 0;
+
+		fake_write64(PTE(page), (TARGET + page * PAGE_SIZE) | asks);
+		fake_write64(SPPE(page), 0x5555555555555555 & ~right);
+	}
+}
+
+static void launch_with_sub_pages(void)
+{
+	golden[FID_SPPTP] = 0x124000;
+	fake_write64(0x124000, 0x125000 | SPP_VALID);
+	fake_write64(0x125000, 0x126000 | SPP_VALID);
+	fake_write64(0x126000, SPP1 | SPP_VALID);
+	launch(PROC2_ENABLE_PML | PROC2_SUB_PAGE_WRITE);
+}
+
+/* A write of L0's over two pages: all sub-pages are asked before anything changes. */
+static void a_write_that_a_sub_page_refuses_leaves_no_flag(void **state)
+{
+	static const uint64_t refused[] = {0x1f00, 0x2080};
+	struct paging_state s = {.cr0 = CR0_PE, .maxphyaddr = 46, .eptp12 = EPT12_AD};
+	struct paging_fault fault;
+	uint64_t data[64] = {1};
+
+	(void)state;
+	launch_with_sub_pages();
+	for (unsigned i = 0; i < 2; i++) {
+		protect_but(refused[i]);
+		assert_false(paging_can_write(&n, &s, 0x1e90, 512, &fault));
+		assert_false(paging_write(&n, &s, 0x1e90, data, 512, &fault));
+		assert_true(fault.ept && fault.gpa == refused[i]);
+		assert_true(fault.address == refused[i]);
+		assert_int_equal(fake_read64(PTE(1)) & EPT_DIRTY, 0);
+		assert_int_equal(fake_read64(PTE(2)) & EPT_DIRTY, 0);
+		assert_int_equal(f12(FID_PML_INDEX), 511);
+		assert_int_equal(fake_read64(TARGET + 0x1e90), 0);
+	}
+	protect_but(0);
+	assert_true(paging_write(&n, &s, 0x1e90, data, 512, &fault));
+	assert_int_equal(fake_read64(PTE(1)) & EPT_DIRTY, EPT_DIRTY);
+	assert_int_equal(fake_read64(PTE(2)) & EPT_DIRTY, EPT_DIRTY);
+	assert_int_equal(f12(FID_PML_INDEX), 509);
+	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
+	assert_int_equal(fake_read64(TARGET + 0x1e90), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +270,7 @@ int main(void)
 		T(who_looks_sets_no_flags),
 		T(a_full_log_stops_l0s_accesses_too),
 		T(walks_of_l2s_paging_are_writes_of_its_tables),
+		T(a_write_that_a_sub_page_refuses_leaves_no_flag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

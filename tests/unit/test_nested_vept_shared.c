@@ -144,77 +144,6 @@ static void without_dirty_flags_every_table_is_compared(void **state)
 	assert_int_equal(fake_called("settle"), 0);
 }
 
-/* What L0 writes leaves no dirty flag: operands, VMCS data, MSR lists. */
-static void writes_of_l0_are_seen(void **state)
-{
-	struct vept_root *root = vept_root_get(&n, EPT12, 0);
-	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
-	struct paging_fault fault;
-	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
-
-	(void)state;
-	touch(root, 0x1000, EPT_READ);
-	vept_invalidate(&n, EPT12);
-	assert_true(paging_write(&n, &plain, PTE(1), &entry, sizeof(entry), &fault));
-	vept_invalidate(&n, EPT12);
-	assert_int_equal(leaf(root, 0x1000), 0);
-}
-
-static unsigned waited;
-
-/* It waits for the lock, or gets what it promises. */
-static void invept_of_another(void)
-{
-	if (fake_hw.locked)
-		waited++;
-	else
-		assert_true(vept_invalidate(&other, EPT12) && leaf(n.cur->root, 0x1000) == 0);
-}
-
-/* A vCPU that sees what L0 wrote executes INVEPT before L0 does anything else. */
-static void who_has_seen_a_write_of_l0_has_no_stale_translation(void **state)
-{
-	static struct nvmcs cur;
-	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
-	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
-	struct paging_fault fault;
-
-	(void)state;
-	n.cur = &cur;
-	cur.root = vept_root_get(&n, EPT12, 0);
-	touch(cur.root, 0x1000, EPT_READ);
-	vept_invalidate(&n, EPT12);
-	vept_invalidate(&n, EPT12);
-	fake.at_write = invept_of_another;
-	assert_true(paging_write(&n, &plain, PTE(1), &entry, sizeof(entry), &fault));
-	assert_int_equal(nested_l1_write(&n, (struct gpa_l1){PTE(1)}, &entry, 8), 0);
-	assert_int_equal(waited, 2);
-	assert_int_equal(nested_l1_write(&n, (struct gpa_l1){0x900000}, &entry, 8), 0);
-	fake.at_write = NULL;
-	vept_invalidate(&n, EPT12);
-	assert_int_equal(leaf(cur.root, 0x1000), 0);
-	n.cur = NULL;
-}
-
-/* A VMCLEAR writes VMCS12 into its region, which L1 uses as an EPT12 table, too. */
-static void a_flushed_vmcs_is_seen(void **state)
-{
-	uint64_t slot = 100, gpa = slot << 12, old = 0x801000 | EPT_WB | EPT_RWX;
-	struct vept_root *root = vept_root_get(&n, EPT12, 0);
-
-	(void)state;
-	enter_vmx();
-	fake_write64(EPT12_PD, VMCS_REGION | EPT_RWX);
-	fake_write64(VMCS_REGION + slot * 8, old);
-	assert_int_equal(touch(root, gpa, EPT_READ), VEPT_FILLED);
-	vept_invalidate(&n, EPT12);
-	assert_true(target(root, gpa) == 0x801000);
-	assert_int_equal(execute_m64(EXIT_VMCLEAR, VMCS_REGION), OUTCOME_SUCCEED);
-	assert_true(fake_read64(VMCS_REGION + slot * 8) != old);
-	vept_invalidate(&n, EPT12);
-	assert_int_equal(leaf(root, gpa), 0);
-}
-
 /* ---- what INVEPT must not take away: L2 would fault again for nothing ---- */
 
 static void flags_that_we_set_cause_no_refill(void **state)
@@ -467,9 +396,6 @@ int main(void)
 		T(what_is_written_while_a_page_is_closed_is_seen),
 		T(pages_that_devices_write_are_seen),
 		T(without_dirty_flags_every_table_is_compared),
-		T(writes_of_l0_are_seen),
-		T(who_has_seen_a_write_of_l0_has_no_stale_translation),
-		T(a_flushed_vmcs_is_seen),
 		T(flags_that_we_set_cause_no_refill),
 		T(a_split_page_stays_when_its_dirty_flag_is_set),
 		T(bits_that_mean_nothing_cause_no_refill),

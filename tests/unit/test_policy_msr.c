@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,11 +27,41 @@ static const struct {
 	{0x1d9, 0}, {0xe7, 0}, {0xe8, 0}},
   fixed[] = {{0x17, 0}, {0x34, 0}, {0x179, 0}};
 
+static struct msr_offer all; /* of a vCPU that sees all flags */
+
+static void see_all(struct cpuid_table *t)
+{
+	memset(t, 0xff, sizeof(*t));
+}
+
+static void take(struct cpuid_table *t, enum cpuid_field field)
+{
+	const struct cpuid_place *p = &cpuid_places[field];
+	struct cpuid_leaf *leaf = p->leaf >= CPUID_EXT_BASE
+					  ? &t->l.ext[p->leaf - CPUID_EXT_BASE]
+					  : &t->l.basic[p->leaf];
+
+	assert_int_equal(p->subleaf, 0);
+	(&leaf->eax)[p->reg] &= ~cpuid_mask(field);
+	assert_false(cpuid_policy_has(t, field));
+}
+
+static int begin(void **state)
+{
+	struct cpuid_table t;
+
+	(void)state;
+	see_all(&t);
+	take(&t, CPUID_LA57);
+	msr_offer_make(&all, &t);
+	return 0;
+}
+
 static void expect_constant(uint32_t msr, uint64_t want)
 {
 	uint64_t value = ~want;
 
-	assert_int_equal(msr_policy_read(msr, &value), MSR_ANSWER_DONE);
+	assert_int_equal(msr_policy_read(&all, msr, &value), MSR_ANSWER_DONE);
 	assert_true(value == want);
 }
 
@@ -40,11 +71,11 @@ static void registers_that_pass_through_are_left_to_the_register(void **state)
 	for (size_t i = 0; i < COUNT(registers); i++) {
 		uint64_t value = 77;
 
-		assert_true(msr_policy_knows(registers[i]));
-		assert_int_equal(msr_policy_read(registers[i], &value), MSR_ANSWER_REGISTER);
-		assert_int_equal(value, 77);
+		assert_true(msr_policy_has(&all, registers[i]));
 		assert_int_equal(
-			msr_policy_write(registers[i], 0, LINEAR_BITS), MSR_ANSWER_REGISTER);
+			msr_policy_read(&all, registers[i], &value), MSR_ANSWER_REGISTER);
+		assert_int_equal(value, 77);
+		assert_int_equal(msr_policy_write(&all, registers[i], 0), MSR_ANSWER_REGISTER);
 	}
 }
 
@@ -53,8 +84,8 @@ static void the_time_stamp_counter_is_the_vcpus(void **state)
 	uint64_t value;
 
 	(void)state;
-	assert_int_equal(msr_policy_read(MSR_TSC, &value), MSR_ANSWER_TSC);
-	assert_int_equal(msr_policy_write(MSR_TSC, UINT64_MAX, LINEAR_BITS), MSR_ANSWER_TSC);
+	assert_int_equal(msr_policy_read(&all, MSR_TSC, &value), MSR_ANSWER_TSC);
+	assert_int_equal(msr_policy_write(&all, MSR_TSC, UINT64_MAX), MSR_ANSWER_TSC);
 }
 
 static void constants_ignore_what_is_written(void **state)
@@ -62,8 +93,8 @@ static void constants_ignore_what_is_written(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(constants); i++) {
 		expect_constant(constants[i].msr, constants[i].value);
-		assert_int_equal(msr_policy_write(constants[i].msr, UINT64_MAX, LINEAR_BITS),
-			MSR_ANSWER_DONE);
+		assert_int_equal(
+			msr_policy_write(&all, constants[i].msr, UINT64_MAX), MSR_ANSWER_DONE);
 		expect_constant(constants[i].msr, constants[i].value);
 	}
 }
@@ -73,9 +104,9 @@ static void fixed_msrs_take_their_own_value_only(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(fixed); i++) {
 		expect_constant(fixed[i].msr, fixed[i].value);
-		assert_int_equal(msr_policy_write(fixed[i].msr, fixed[i].value, LINEAR_BITS),
-			MSR_ANSWER_DONE);
-		assert_int_equal(msr_policy_write(fixed[i].msr, ~fixed[i].value, LINEAR_BITS),
+		assert_int_equal(
+			msr_policy_write(&all, fixed[i].msr, fixed[i].value), MSR_ANSWER_DONE);
+		assert_int_equal(msr_policy_write(&all, fixed[i].msr, ~fixed[i].value),
 			MSR_ANSWER_REFUSED);
 	}
 }
@@ -84,9 +115,8 @@ static void a_read_only_msr_refuses_even_its_own_value(void **state)
 {
 	(void)state;
 	expect_constant(MSR_MTRR_CAP, 0x508);
-	assert_int_equal(
-		msr_policy_write(MSR_MTRR_CAP, 0x508, LINEAR_BITS), MSR_ANSWER_REFUSED);
-	assert_int_equal(msr_policy_write(MSR_MTRR_CAP, 0, LINEAR_BITS), MSR_ANSWER_REFUSED);
+	assert_int_equal(msr_policy_write(&all, MSR_MTRR_CAP, 0x508), MSR_ANSWER_REFUSED);
+	assert_int_equal(msr_policy_write(&all, MSR_MTRR_CAP, 0), MSR_ANSWER_REFUSED);
 }
 
 static void an_msr_without_a_rule_is_refused(void **state)
@@ -99,17 +129,16 @@ static void an_msr_without_a_rule_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(unknown); i++) {
-		assert_false(msr_policy_knows(unknown[i]));
-		assert_int_equal(msr_policy_read(unknown[i], &value), MSR_ANSWER_REFUSED);
-		assert_int_equal(
-			msr_policy_write(unknown[i], 0, LINEAR_BITS), MSR_ANSWER_REFUSED);
+		assert_false(msr_policy_has(&all, unknown[i]));
+		assert_int_equal(msr_policy_read(&all, unknown[i], &value), MSR_ANSWER_REFUSED);
+		assert_int_equal(msr_policy_write(&all, unknown[i], 0), MSR_ANSWER_REFUSED);
 	}
 	assert_int_equal(value, 77);
 }
 
 static bool takes(uint32_t msr, uint64_t value)
 {
-	enum msr_answer answer = msr_policy_write(msr, value, LINEAR_BITS);
+	enum msr_answer answer = msr_policy_write(&all, msr, value);
 
 	assert_true(answer == MSR_ANSWER_REGISTER || answer == MSR_ANSWER_REFUSED);
 	return answer == MSR_ANSWER_REGISTER;
@@ -169,16 +198,15 @@ static void what_is_refused_has_its_rule(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(writes); i++) {
-		enum denial why =
-			msr_policy_denial(writes[i].msr, true, writes[i].value, LINEAR_BITS);
+		enum denial why = msr_policy_denial(&all, writes[i].msr, true, writes[i].value);
 
 		assert_int_equal(why, writes[i].why);
 		assert_int_equal(why != DENIAL_NONE,
-			msr_policy_write(writes[i].msr, writes[i].value, LINEAR_BITS) ==
+			msr_policy_write(&all, writes[i].msr, writes[i].value) ==
 				MSR_ANSWER_REFUSED);
 	}
-	assert_int_equal(msr_policy_denial(MSR_MTRR_CAP, false, 0, LINEAR_BITS), DENIAL_NONE);
-	assert_int_equal(msr_policy_denial(0x12345, false, 0, LINEAR_BITS), DENIAL_MSR_UNKNOWN);
+	assert_int_equal(msr_policy_denial(&all, MSR_MTRR_CAP, false, 0), DENIAL_NONE);
+	assert_int_equal(msr_policy_denial(&all, 0x12345, false, 0), DENIAL_MSR_UNKNOWN);
 }
 
 static void efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored(void **state)
@@ -216,7 +244,8 @@ static void the_bitmap_lets_only_registers_of_l1_through(void **state)
 	static uint64_t bitmap[512];
 
 	(void)state;
-	msr_policy_fill_bitmap(bitmap);
+	msr_bitmap_fill(bitmap);
+	msr_policy_allow(&all, bitmap);
 	for (size_t range = 0; range < COUNT(ranges); range++)
 		for (uint32_t i = 0; i < 0x2000; i++) {
 			uint32_t msr = ranges[range] + i;
@@ -226,6 +255,54 @@ static void the_bitmap_lets_only_registers_of_l1_through(void **state)
 			if (exits(bitmap, msr, false) == read ||
 				exits(bitmap, msr, true) == own)
 				fail_msg("MSR %#x", msr);
+		}
+}
+
+/* SDM vol. 4, table 2-2: flags of which one brings it. */
+static void an_msr_is_there_with_what_brings_it(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		enum cpuid_field by[2];
+	} rows[] = {
+		{MSR_TSC_AUX, {CPUID_RDTSCP, CPUID_RDPID}},
+		{MSR_EFER, {CPUID_LM, CPUID_NX}},
+		{MSR_STAR, {CPUID_LM, CPUID_LM}},
+		{MSR_FMASK, {CPUID_LM, CPUID_LM}},
+		{MSR_KERNEL_GS_BASE, {CPUID_LM, CPUID_LM}},
+		{MSR_SYSENTER_CS, {CPUID_SEP, CPUID_SEP}},
+		{MSR_PAT, {CPUID_PAT, CPUID_PAT}},
+		{MSR_MTRR_CAP, {CPUID_MTRR, CPUID_MTRR}},
+		{MSR_MCG_CAP, {CPUID_MCA, CPUID_MCA}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (unsigned gone = 0; gone < 4; gone++) {
+			bool there = rows[i].by[0] == rows[i].by[1] ? gone == 0 : gone != 3;
+			uint64_t bitmap[512], value = 77;
+			struct cpuid_table t;
+			struct msr_offer o;
+
+			see_all(&t);
+			for (unsigned k = 0; k < 2; k++)
+				if (gone >> k & 1)
+					take(&t, rows[i].by[k]);
+			msr_offer_make(&o, &t);
+			msr_bitmap_fill(bitmap);
+			msr_policy_allow(&o, bitmap);
+			assert_int_equal(msr_policy_has(&o, rows[i].msr), there);
+			if (there)
+				continue;
+			assert_int_equal(
+				msr_policy_read(&o, rows[i].msr, &value), MSR_ANSWER_REFUSED);
+			assert_int_equal(
+				msr_policy_write(&o, rows[i].msr, 0), MSR_ANSWER_REFUSED);
+			assert_int_equal(msr_policy_denial(&o, rows[i].msr, false, 0),
+				DENIAL_MSR_UNKNOWN);
+			assert_true(exits(bitmap, rows[i].msr, false));
+			assert_true(exits(bitmap, rows[i].msr, true));
+			assert_int_equal(value, 77);
 		}
 }
 
@@ -348,6 +425,7 @@ int main(void)
 		cmocka_unit_test(what_is_refused_has_its_rule),
 		cmocka_unit_test(efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored),
 		cmocka_unit_test(the_bitmap_lets_only_registers_of_l1_through),
+		cmocka_unit_test(an_msr_is_there_with_what_brings_it),
 		cmocka_unit_test(allowing_one_access_changes_one_bit),
 		cmocka_unit_test(mtrrs_start_as_write_back),
 		cmocka_unit_test(each_mtrr_has_a_slot_of_its_own_and_no_other_msr_has_one),
@@ -355,5 +433,5 @@ int main(void)
 		cmocka_unit_test(mtrrs_refuse_reserved_bits_and_addresses_that_the_cpu_lacks),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -122,6 +122,13 @@ void nested_block_nmis_again(uint64_t qualification)
 	did.blocked = qualification;
 }
 
+static bool alignment; /* checks are on */
+
+bool nested_checks_alignment(void)
+{
+	return alignment;
+}
+
 void vcpu_look_at_time(struct vcpu *of)
 {
 	assert_ptr_equal(of, &vcpu);
@@ -393,6 +400,30 @@ static void a_guest_gets_past_its_split_lock_and_the_next_one_raises_again(void 
 	assert_int_equal(did.logs, 2); /* of the machine, and of the VM */
 }
 
+/* Where the guest's own may be meant it is tried again, and the next one is not for a lock. */
+static void an_ac_that_may_be_the_guests_own_is_tried_again(void **state)
+{
+	(void)state;
+	denial_init(false);
+	denial_cpu();
+	alignment = true;
+	assert_false(vcpu.nested.locks_pass);
+	for (unsigned i = 0; i < BURST; i++) {
+		handle_split_lock(&vcpu);
+		assert_false(raises());
+		assert_true(vcpu.nested.locks_pass);
+		assert_int_equal(vcpu.slow_until, 0);
+		assert_int_equal(next_exit(&vcpu), EVENT_TIMER);
+		assert_true(raises());
+		assert_false(vcpu.nested.locks_pass);
+	}
+	/* whichever it was, it is paid for; only what is known to lock counts as such */
+	assert_int_equal(vm.locks.count, 0);
+	handle_split_lock(&vcpu);
+	assert_true(vcpu.slow_until != 0);
+	alignment = false;
+}
+
 /* It gives its turn away: who runs meanwhile, here or there, has no share in it. */
 static void another_vcpu_on_the_cpu_raises(void **state)
 {
@@ -515,6 +546,7 @@ int main(void)
 		T(split_locks_are_told_of_where_nothing_better_is),
 		T(a_cpu_that_cannot_is_left_alone),
 		T(a_guest_gets_past_its_split_lock_and_the_next_one_raises_again),
+		T(an_ac_that_may_be_the_guests_own_is_tried_again),
 		T(another_vcpu_on_the_cpu_raises),
 		T(a_tick_does_not_take_the_lock_away),
 		T(only_interrupts_and_nmis_wait_for_a_lock),

@@ -103,13 +103,26 @@ void cet_load(const struct vcpu *who)
 	cet_moves++;
 }
 
+/* A machine without IA32_TSC_AUX faults. */
+static bool has_aux;
+static unsigned aux_accesses;
+
+bool msr_policy_has(const struct msr_offer *o, uint32_t msr)
+{
+	assert_ptr_equal(o, &vcpu.msrs);
+	assert_int_equal(msr, MSR_TSC_AUX);
+	return has_aux;
+}
+
 uint64_t hw_rdmsr(uint32_t msr)
 {
+	aux_accesses += msr == MSR_TSC_AUX;
 	return msr;
 }
 
 void hw_wrmsr(uint32_t msr, uint64_t value)
 {
+	aux_accesses += msr == MSR_TSC_AUX;
 	if (msr != MSR_UMWAIT_CONTROL)
 		return;
 	assert_int_equal(value, vcpu.umwait);
@@ -134,6 +147,8 @@ static int begin(void **state)
 	waits = false;
 	in_use = 0;
 	offered = MASK;
+	has_aux = true;
+	aux_accesses = 0;
 	return 0;
 }
 
@@ -246,6 +261,18 @@ static void the_limit_of_user_waits_moves_where_there_are_such(void **state)
 	assert_int_equal(umwait_writes, 1);
 }
 
+static void tsc_aux_moves_with_the_vcpus_that_have_it(void **state)
+{
+	(void)state;
+	vcpu_save_registers(&vcpu);
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(aux_accesses, 2);
+	has_aux = false;
+	vcpu_save_registers(&vcpu);
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(aux_accesses, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +284,7 @@ int main(void)
 		T(cet_moves_with_the_vcpus_that_have_it),
 		T(pkru_is_read_without_cr4_and_xcr0_is_the_guests_afterwards),
 		T(the_limit_of_user_waits_moves_where_there_are_such),
+		T(tsc_aux_moves_with_the_vcpus_that_have_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,15 +60,15 @@ void nested_skip(void)
 {
 }
 
-bool vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
+enum vept_write vept_write_begins(struct nested *n, struct gpa_l1 a, uint32_t len)
 {
 	(void)n;
 	(void)a;
 	(void)len;
-	return false;
+	return VEPT_WRITE_PLAIN;
 }
 
-void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, bool begun)
+void vept_write_ends(struct nested *n, struct gpa_l1 a, uint32_t len, enum vept_write begun)
 {
 	(void)n;
 	(void)a;
