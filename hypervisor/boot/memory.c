@@ -136,11 +136,12 @@ static void give_back(const struct boot_info *info, struct boot_range r)
 	}
 }
 
+/* What is wrong is not read, and stays: who has it is told (vm/images_check.c). */
 static bool move(struct boot_range *r)
 {
 	struct hpa at;
 
-	if (r->size == 0)
+	if (r->size == 0 || bad_memory_in(r->start, r->size))
 		return true;
 	if (!page_alloc(r->size, PAGE_SIZE, PAGE_ANYWHERE, &at)) {
 		log_error("no memory to move %lu KiB of the loader's", r->size >> 10);
@@ -177,6 +178,17 @@ static unsigned same_range(const struct boot_range *old, unsigned i)
 	return k;
 }
 
+/* All but what has stayed. */
+static void give_back_old(const struct boot_info *info, const struct boot_range *old)
+{
+	for (unsigned i = 0; i < info->module_count; i++)
+		if (same_range(old, i) == i && old[i].start != info->modules[i].range.start)
+			give_back(info, old[i]);
+	for (unsigned i = 0; i < info->module_count; i++)
+		page_reserve(info->modules[i].range.start, info->modules[i].range.size);
+	page_reserve(info->block.start, info->block.size);
+}
+
 bool boot_memory_move(struct boot_info *info)
 {
 	static struct boot_range old[BOOT_MAX_MODULES];
@@ -194,10 +206,9 @@ bool boot_memory_move(struct boot_info *info)
 	}
 	if (!move_block(info))
 		return false;
-	for (unsigned i = 0; i < info->module_count; i++)
-		if (same_range(old, i) == i)
-			give_back(info, old[i]);
-	give_back(info, block);
+	if (block.start != info->block.start)
+		give_back(info, block);
+	give_back_old(info, old);
 	keep_own();
 	return true;
 }

@@ -54,6 +54,15 @@ uint32_t dev_console_waiting(struct platform *p);
 uint8_t dev_console_take(struct platform *p);
 /* The guest asked to end or restart. Called once per request; emulation returns afterwards. */
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
+/*
+ * Is some of [bytes, bytes + size), memory of L0's that a device shows its guest, wrong, as a
+ * machine check told (vm/bad_memory.h)? Then nobody shall read or write it.
+ */
+bool dev_is_wrong(const void *bytes, uint64_t size);
+/* False: none is, anywhere. For who would ask for many pages one by one. */
+bool dev_any_wrong(void);
+/* The guest cannot be told that it gets nothing of what is wrong: the VM ends. */
+void dev_lost(struct platform *p);
 /* Something became deliverable for the vCPU: it must look before its next entry. */
 void dev_kick(struct platform *p, unsigned vcpu);
 /* With apicv: a request is in the vCPU's posted-interrupt descriptor. The CPU that runs it

@@ -140,6 +140,15 @@ static void write_byte(struct vflash *f, uint64_t offset, uint8_t value)
 		begin(f, value);
 }
 
+/* Of the blocks that an access meets: what it is of may be any byte there. */
+static bool is_wrong(const struct vflash *f, uint64_t offset, unsigned size)
+{
+	uint64_t from = offset - offset % FLASH_BLOCK, end = offset + size;
+
+	end = (end + FLASH_BLOCK - 1) / FLASH_BLOCK * FLASH_BLOCK;
+	return dev_is_wrong(f->data + from, (end < f->size ? end : f->size) - from);
+}
+
 bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value)
 {
 	struct vflash *f = &p->flash;
@@ -147,6 +156,11 @@ bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, ui
 
 	if (offset >= f->size || size > f->size - offset)
 		return false;
+	if (is_wrong(f, offset, size)) {
+		dev_lost(p);
+		*value = write ? *value : 0;
+		return true;
+	}
 	for (unsigned i = 0; i < size; i++) {
 		if (write)
 			write_byte(f, offset + i, (uint8_t)(*value >> i * 8));

@@ -193,17 +193,24 @@ static void advance(struct vfwcfg_state *s, uint32_t bytes)
 	s->offset = bytes > UINT32_MAX - s->offset ? UINT32_MAX : s->offset + bytes;
 }
 
-/* The next bytes of the selected item; zeros behind its end, and where no item is. */
+/* The next bytes of the selected item; zeros behind its end, and where no item is. What ports
+ * give has no way to say that it is not what the item has. */
 static void read_item(struct platform *p, uint8_t *to, uint32_t bytes)
 {
 	struct vfwcfg_state *s = &p->fwcfg.s;
 	const struct vfwcfg_item *i = find(p, s->key);
 	uint32_t rest = i == NULL || s->offset >= i->size ? 0 : i->size - s->offset;
 	uint32_t there = bytes < rest ? bytes : rest;
+	const uint8_t *from = NULL;
 
 	if (there != 0)
-		__builtin_memcpy(
-			to, (i->writable ? s->written + i->at : i->data) + s->offset, there);
+		from = (i->writable ? s->written + i->at : i->data) + s->offset;
+	if (there != 0 && dev_is_wrong(from, there)) {
+		dev_lost(p);
+		there = 0;
+	}
+	if (there != 0)
+		__builtin_memcpy(to, from, there);
 	__builtin_memset(to + there, 0, bytes - there);
 	advance(s, bytes);
 }

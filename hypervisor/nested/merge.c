@@ -152,21 +152,22 @@ static uint64_t apic_page(const struct nvmcs *v)
 	return proc2_of(v) & PROC2_APIC_ACCESSES ? v->f[FID_APIC_ACCESS_ADDR] : 0;
 }
 
-/* The same, where it is no RAM; 0: it is, or there is none. */
-static uint64_t foreign_apic_page(struct nested *n, const struct nvmcs *v)
+static bool is_ram(struct nested *n, uint64_t gpa)
 {
-	uint64_t gpa = apic_page(v), size = PAGE_SIZE;
+	uint64_t size = PAGE_SIZE;
 	struct hpa hpa;
 
-	return seam_l1_translate(n, (struct gpa_l1){gpa}, &hpa, &size) ? 0 : gpa;
+	return seam_l1_translate(n, (struct gpa_l1){gpa}, &hpa, &size);
 }
 
+/* Only what L2 accesses is asked for: to ask for RAM that is wrong ends the VM. */
 bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t q)
 {
 	struct nvmcs *v = n->cur;
-	uint64_t page = v->root ? 0 : foreign_apic_page(n, v), type;
+	uint64_t type;
 
-	if (page == 0 || (gpa ^ page) & ~PAGE_MASK)
+	if (v->root || !(proc2_of(v) & PROC2_APIC_ACCESSES) ||
+		(gpa ^ v->f[FID_APIC_ACCESS_ADDR]) & ~PAGE_MASK || is_ram(n, gpa))
 		return false;
 	exit_no_info(v, EXIT_APIC_ACCESS);
 	exit_save_vectoring(v);

@@ -58,14 +58,28 @@ static void advance(struct virtio_blk *b, uint64_t bytes, uint64_t *budget)
 	virtio_spend(budget, bytes);
 }
 
+static bool fail(struct virtio_blk *b)
+{
+	b->request.status = VIRTIO_BLK_S_IOERR;
+	b->request.left = 0;
+	return false;
+}
+
 /* Pieces that end with a page of the disk, a buffer, and the budget. */
 static void do_in(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
+	bool any_wrong = dev_any_wrong();
+
 	while (b->request.left > 0 && *budget > 0) {
 		uint64_t n = b->request.left, got;
 		const uint8_t *src = disk_read(b->on.disk, b->request.at, &n);
-		uint8_t *dst = virtq_take(q, &b->v.chain, true, n, &got);
+		uint8_t *dst;
 
+		if (any_wrong && src != NULL && dev_is_wrong(src, n)) {
+			fail(b);
+			return;
+		}
+		dst = virtq_take(q, &b->v.chain, true, n, &got);
 		if (dst == NULL)
 			return; /* chain.bad */
 		if (src != NULL)
@@ -78,16 +92,16 @@ static void do_in(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 
 static bool no_space(struct virtio_blk *b)
 {
-	b->request.status = VIRTIO_BLK_S_IOERR;
-	b->request.left = 0;
 	seam_disk_full(b->v.platform, b->on.disk);
-	return false;
+	return fail(b);
 }
 
 /* A piece of a page is taken before it has a place, so that a whole page is not copied first.
  */
 static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
+	bool any_wrong = dev_any_wrong();
+
 	while (b->request.left > 0 && *budget > 0) {
 		uint64_t n = DISK_PAGE - b->request.at % DISK_PAGE, got, count;
 		const uint8_t *src;
@@ -98,6 +112,10 @@ static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 		if (src == NULL)
 			return;
 		count = got;
+		if (any_wrong && !disk_can_write(b->on.disk, b->request.at, count)) {
+			fail(b);
+			return;
+		}
 		dst = disk_write(b->on.disk, b->request.at, &count);
 		if (dst == NULL) {
 			no_space(b);
@@ -139,6 +157,8 @@ static bool zero_part(struct virtio_blk *b, uint64_t bytes)
 		return true;
 	if (disk_read(b->on.disk, b->request.at, &n) == NULL && n == bytes)
 		return true;
+	if (!disk_can_write(b->on.disk, b->request.at, bytes))
+		return fail(b);
 	dst = disk_write(b->on.disk, b->request.at, &bytes);
 	if (dst == NULL)
 		return no_space(b);
@@ -151,6 +171,9 @@ static bool do_page(struct virtio_blk *b, uint64_t *budget)
 	uint64_t n = DISK_PAGE - b->request.at % DISK_PAGE;
 
 	n = n < b->request.left ? n : b->request.left;
+	if (n == DISK_PAGE && !b->request.unmap && dev_any_wrong() &&
+		!disk_can_write(b->on.disk, b->request.at, n))
+		return fail(b);
 	if (n < DISK_PAGE) {
 		if (!zero_part(b, n))
 			return false;

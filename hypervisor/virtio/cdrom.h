@@ -66,7 +66,7 @@ void cdrom_command(struct cdrom *c, const uint8_t cdb[CDROM_CDB], struct cdrom_r
  * told that somebody wants it out. force: the lock is not looked at.
  */
 bool cdrom_change(struct cdrom *c, const struct cdrom_medium *m, bool force);
-/* What of a medium that is lent cannot be read: the answer becomes a refusal. */
+/* What of a medium cannot be read: the answer becomes a refusal. */
 void cdrom_unreadable(struct cdrom *c, struct cdrom_reply *r);
 
 static inline bool cdrom_medium_is(const struct cdrom_medium *m)

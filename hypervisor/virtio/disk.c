@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "dev/dev.h"
+
 /* What `map` says of a page of the disk. */
 enum disk_place {
 	PLACE_IMAGE = 0, /* as the image has it, zeroes behind that */
@@ -54,7 +56,12 @@ const uint8_t *disk_read(const struct disk *d, uint64_t at, uint64_t *count)
 	return page_at(d, place - PLACE_PAGE) + at % DISK_PAGE;
 }
 
-static bool take_page(struct disk *d, uint32_t *number)
+static bool page_is_wrong(const struct disk *d, uint32_t number)
+{
+	return dev_is_wrong(page_at(d, number), DISK_PAGE);
+}
+
+static bool take_any(struct disk *d, uint32_t *number)
 {
 	if (d->pages == NULL) /* it is only read */
 		return false;
@@ -67,6 +74,15 @@ static bool take_page(struct disk *d, uint32_t *number)
 		return false;
 	*number = d->fresh++;
 	return true;
+}
+
+/* Those that are wrong are not come by again. */
+static bool take_page(struct disk *d, uint32_t *number)
+{
+	while (take_any(d, number))
+		if (!page_is_wrong(d, *number))
+			return true;
+	return false;
 }
 
 static void give_page(struct disk *d, uint32_t number)
@@ -86,6 +102,25 @@ static void fill(const struct disk *d, uint64_t at, uint8_t *page)
 	else
 		__builtin_memcpy(page, old, count);
 	__builtin_memset(page + count, 0, DISK_PAGE - count);
+}
+
+bool disk_can_write(struct disk *d, uint64_t at, uint64_t count)
+{
+	uint32_t *place = &d->map[at / DISK_PAGE];
+	uint64_t all = DISK_PAGE;
+	const uint8_t *page = disk_read(d, at - at % DISK_PAGE, &all);
+	uint32_t number;
+
+	if (page == NULL || !dev_is_wrong(page, all))
+		return true;
+	if (to_page_end(at, count) < DISK_PAGE)
+		return false;
+	if (*place == PLACE_IMAGE) /* it gets one of those that may be written */
+		return true;
+	if (!take_page(d, &number))
+		return false;
+	*place = number + PLACE_PAGE;
+	return true;
 }
 
 uint8_t *disk_write(struct disk *d, uint64_t at, uint64_t *count)

@@ -37,6 +37,13 @@ void disk_init(struct disk *d, uint32_t *map, uint8_t *pages, uint32_t *next_fre
 	uint32_t page_count);
 
 /*
+ * A page of the image, or of those that may be written, may be in memory that is wrong
+ * (dev_is_wrong). Before disk_write, where some is (dev_any_wrong): true: what the access to
+ * [at, at + count) keeps of its page is not; or it keeps nothing, and is to other memory, what
+ * is in there being undefined until it was made. For reads what disk_read returns is asked for.
+ */
+bool disk_can_write(struct disk *d, uint64_t at, uint64_t count);
+/*
  * What is at a place below size: *count bytes, at most to the end of its page; NULL: as many
  * zeroes.
  */

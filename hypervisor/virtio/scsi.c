@@ -181,6 +181,15 @@ static enum seam_medium look(struct virtio_scsi *s, uint64_t *budget)
 	return is;
 }
 
+/* In place of what was answered so far. */
+static bool fail_read(struct virtio_scsi *s, struct virtq *q)
+{
+	cdrom_unreadable(s->drive, &s->answer);
+	s->v.chain.write = s->first;
+	s->v.chain.written = 0;
+	return respond(s, q, VIRTIO_SCSI_S_OK);
+}
+
 /* Data of a medium that is lent. False: not now, or chain.bad. */
 static bool pass_lent(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 {
@@ -193,10 +202,7 @@ static bool pass_lent(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 	case SEAM_MEDIUM_BUSY:
 		return false;
 	case SEAM_MEDIUM_FAILED:
-		cdrom_unreadable(s->drive, a);
-		s->v.chain.write = s->first;
-		s->v.chain.written = 0;
-		return respond(s, q, VIRTIO_SCSI_S_OK);
+		return fail_read(s, q);
 	default:
 		break;
 	}
@@ -226,6 +232,8 @@ static bool pass(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 		s->pad -= got;
 		return true;
 	}
+	if (s->drive != NULL && dev_is_wrong(a->bytes, got)) /* the image's, if it is */
+		return fail_read(s, q);
 	__builtin_memcpy(dst, a->bytes, got);
 	a->bytes += got;
 	a->size -= got;

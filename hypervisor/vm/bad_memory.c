@@ -5,6 +5,7 @@
 #include "cpu/log.h"
 #include "cpu/wipe.h"
 #include "mm/layout.h"
+#include "vm/images.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
 #include "vm/ram.h"
@@ -49,6 +50,8 @@ static bool is_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
 	uint64_t length;
 
 	size = size < UINT64_MAX - gpa ? size : UINT64_MAX - gpa;
+	if (part_of(&vm->rom, gpa, size, &hpa, &length) && bad_memory_in(hpa.v, length))
+		return true;
 	if (vm->ram != NULL)
 		return ram_is_bad(vm, gpa, size);
 	for (unsigned i = 0; i < vm->slot_count; i++)
@@ -60,11 +63,11 @@ static bool is_bad(const struct vm *vm, uint64_t gpa, uint64_t size)
 
 static bool has_some(const struct vm *vm)
 {
-	return vm->ram != NULL ? ram_has_bad(vm) : is_bad(vm, 0, UINT64_MAX);
+	return (vm->ram != NULL && ram_has_bad(vm)) || is_bad(vm, 0, UINT64_MAX);
 }
 
 /* vm->vcpus is not constant, whoever looks at the VM. */
-static void end(const struct vm *vm)
+void bad_memory_end(const struct vm *vm)
 {
 	vm_stop(vm->vcpus[0]->vm, VM_END_ERROR, VEC_MC,
 		"it has used memory that is wrong, as a machine check told");
@@ -74,7 +77,7 @@ bool bad_memory_used(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	if (!vm_has_bad_memory(vm) || !is_bad(vm, gpa, size))
 		return false;
-	end(vm);
+	bad_memory_end(vm);
 	return true;
 }
 
@@ -82,7 +85,7 @@ bool bad_memory_fit(const struct vm *vm, struct hpa hpa, uint64_t *page_size)
 {
 	while (bad_memory_in(hpa.v & ~(*page_size - 1), *page_size)) {
 		if (*page_size == PAGE_SIZE) {
-			end(vm);
+			bad_memory_end(vm);
 			return false;
 		}
 		*page_size >>= 9;
@@ -114,6 +117,8 @@ static void begin(struct vm *vm)
 /* With vm_lock. */
 static bool unmap(struct vm *vm)
 {
+	if (!bad_memory_unmap(vm, vm->rom.gpa, vm->rom.hpa, vm->rom.size))
+		return false;
 	if (vm->ram != NULL)
 		return ram_unmap_bad(vm);
 	for (unsigned i = 0; i < vm->slot_count; i++)
@@ -153,6 +158,7 @@ static void leave(struct vcpu *vcpu)
 void bad_memory_leave(struct vcpu *vcpu)
 {
 	if (vcpu->index == 0) {
+		images_tell_wrong(vcpu->vm);
 		if (!has_some(vcpu->vm))
 			return;
 		leave(vcpu);

@@ -35,6 +35,9 @@ bool bad_memory_unmap(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size
 __attribute__((noinline)) bool bad_memory_used(
 	const struct vm *vm, uint64_t gpa, uint64_t size);
 
+/* Something that the VM cannot go on without is wrong: it ends. */
+void bad_memory_end(const struct vm *vm);
+
 /* The largest page, of *page_size at most, that has this address and nothing that is wrong.
  * False: the address has, and the VM ends. */
 __attribute__((noinline)) bool bad_memory_fit(

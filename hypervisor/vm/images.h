@@ -14,4 +14,19 @@
  */
 const char *vm_load_images(struct vm *vm, const struct vm_images *images);
 
+/* ---- images_check.c ---- */
+
+/*
+ * Why the VM cannot begin with these images: they are not what its firmware takes, or one that
+ * it begins with lies in memory that is wrong (cpu/bad_memory.h). NULL: it can. Boot address
+ * space.
+ */
+const char *images_check(const struct vm_images *images);
+
+/*
+ * Machine checks have told of memory: which images of the VM are there, and what comes of it,
+ * is said in the log. Any address space.
+ */
+void images_tell_wrong(const struct vm *vm);
+
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory that is wrong leaves the tables of the machine's units; those that follow a VM's
- * virtual unit are made so by vtd_seam_host.
+ * Memory that is wrong leaves the tables of the machine's units. Those that follow a VM's
+ * virtual unit are iommu_virtual.c's.
  */
 #include "vm/iommu.h"
 #include "vm/iommu_int.h"
+#include "vm/iommu_virtual.h"
 
 #include "cpu/bad_memory.h"
 
@@ -41,5 +42,5 @@ const char *iommu_leave_bad(struct vm *vm)
 		for (unsigned k = 0; t != NULL && k < vm->slot_count && why == NULL; k++)
 			why = leave_slot(vm, t, (uint8_t)unit, &vm->slots[k]);
 	}
-	return why;
+	return why != NULL ? why : iommu_virtual_leave_bad(vm);
 }

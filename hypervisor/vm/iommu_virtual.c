@@ -10,7 +10,8 @@
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
-#define FOLLOW_PART 64u /* pieces between two looks at the tables */
+#define FOLLOW_PART 64u  /* pieces between two looks at the tables */
+#define LEAVE_MOST  128u /* tables that are looked through at once for what is wrong */
 #define FAULT_ANY   2u
 #define FAULT_READ  1u
 
@@ -97,17 +98,15 @@ static void made(struct passed *p)
 	v->now = IOMMU_FOLLOWS_TABLES;
 }
 
-static void changed(struct passed *p)
+/* NULL, or why the unit may use what was there before. */
+static const char *changed(struct passed *p)
 {
 	struct iommu_virtual *v = &p->virtual;
-	const char *why;
 	uint64_t at, size;
 
-	if (!vtd_mirror_changed(&v->mirror, &at, &size))
-		return;
-	why = iommu_flush(&p->place, domain_of(p), at, size);
-	if (why != NULL)
-		say(p, why);
+	return vtd_mirror_changed(&v->mirror, &at, &size)
+		       ? iommu_flush(&p->place, domain_of(p), at, size)
+		       : NULL;
 }
 
 /* ---- what the VM's unit says ---- */
@@ -293,6 +292,7 @@ static void follow(struct passed *p, struct vm *vm, unsigned *most)
 {
 	struct iommu_virtual *v = &p->virtual;
 	struct owner o = {vm, &v->context};
+	const char *why;
 
 	if (v->dead.root != NULL && !vtd_tables_destroy_some(&v->dead, most))
 		return;
@@ -313,11 +313,77 @@ static void follow(struct passed *p, struct vm *vm, unsigned *most)
 		v->again = false;
 	if (v->mirror.tables.root == NULL)
 		return;
-	if (v->making)
+	if (v->making) {
 		made(p);
-	else
-		changed(p);
+		return;
+	}
+	why = changed(p);
+	if (why != NULL)
+		say(p, why);
 }
+
+/* ---- memory that is wrong ---- */
+
+/* False: something may lead there yet. */
+static bool leave_all(struct vtd_mirror *m, const struct vm *vm, unsigned *most)
+{
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		uint64_t from = vm->slots[i].hpa.v, end = from + vm->slots[i].size, page;
+
+		for (; bad_memory_next(from, end - from, &page); from = page + PAGE_SIZE)
+			if (!vtd_mirror_leave(m, page, most))
+				return false;
+	}
+	return true;
+}
+
+/* Its unit knows nothing of it until all is compared, which leaves out what is wrong. */
+static const char *stop_until_compared(struct passed *p, struct vm *vm)
+{
+	struct iommu_virtual *v = &p->virtual;
+	const char *why;
+
+	say(p, "some of its memory is wrong, and the tables are compared anew");
+	why = detach(p);
+	if (why != NULL)
+		return why;
+	v->making = true;
+	vtd_mirror_forget(&v->mirror, 0, UINT64_MAX);
+	dev_work(vm->platform);
+	return NULL;
+}
+
+static const char *leave_bad(struct passed *p, struct vm *vm, unsigned *most)
+{
+	struct iommu_virtual *v = &p->virtual;
+
+	if (v->lost)
+		return "devices may reach memory that is wrong: their IOMMU does not answer";
+	if (v->making) /* from the start: the unit does not know them yet */
+		vtd_mirror_forget(&v->mirror, 0, UINT64_MAX);
+	if (v->now != IOMMU_FOLLOWS_TABLES)
+		return NULL;
+	return leave_all(&v->mirror, vm, most) ? changed(p) : stop_until_compared(p, vm);
+}
+
+const char *iommu_virtual_leave_bad(struct vm *vm)
+{
+	struct passed_devices *d = &vm->devices->passed;
+	unsigned most = LEAVE_MOST;
+	const char *why = NULL;
+
+	dev_lock(vm->platform);
+	for (unsigned n = 0; n < d->count && why == NULL; n++) {
+		struct passed *p = passed_of(d->device[n].machine);
+
+		if (d->device[n].f != NULL && is_virtual(vm, p))
+			why = leave_bad(p, vm, &most);
+	}
+	dev_unlock(vm->platform);
+	return why;
+}
+
+/* ---- what was blocked ---- */
 
 /* What its tables allow, and the machine's do not have. */
 static void tell_no_memory(const struct passed *p, uint64_t at, bool read)

@@ -53,6 +53,14 @@ const char *iommu_virtual_leave(struct passed *p);
 /* The function is silent: nothing follows from its VM's unit any more. */
 void iommu_virtual_end(struct passed *p);
 
+/*
+ * Functions of the VM that follow its unit's tables do not reach RAM of it that is wrong any
+ * more (cpu/bad_memory.h). What leads there is looked for in so many of their tables, and goes;
+ * a function that has more reaches nothing until these were compared, as if it were new. Takes
+ * the lock of the platform. NULL, or why they may.
+ */
+const char *iommu_virtual_leave_bad(struct vm *vm);
+
 /* A request of the function was blocked: its VM is told, if its unit is who decides. */
 bool iommu_virtual_fault(struct passed *p, const struct vtd_fault *f);
 

@@ -93,7 +93,7 @@ static const char *birth(unsigned id)
 
 	sched_put_down();
 	sched_use_address_space(sched_boot_space);
-	error = firmware_check(l->images);
+	error = images_check(l->images);
 	if (error != NULL)
 		return error;
 	vm_memory_enter(&l->memory);

@@ -68,27 +68,33 @@ void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return other_va(vm, gpa, size);
 }
 
+static const void *rom_va(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct mem_slot *s = &vm->rom;
+
+	return is_in(s, gpa, size) && !bad_memory_used(vm, gpa, size) ? s->host + (gpa - s->gpa)
+								      : NULL;
+}
+
 /* Of RAM that moves what is not there can be read, too. */
 static __attribute__((noinline)) const void *moving_readable(
 	const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	const struct mem_slot *s = &vm->rom;
 	uint64_t offset;
 
 	if (!vm_ram_offset(vm, gpa, size, &offset))
-		return is_in(s, gpa, size) ? s->host + (gpa - s->gpa) : NULL;
+		return rom_va(vm, gpa, size);
 	return bad_memory_used(vm, gpa, size) ? NULL : ram_readable(vm, offset, size);
 }
 
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	const struct mem_slot *s = &vm->rom;
 	const void *ram;
 
 	if (vm->ram != NULL)
 		return moving_readable(vm, gpa, size);
 	ram = vm_gpa_to_va(vm, gpa, size);
-	return ram != NULL ? ram : is_in(s, gpa, size) ? s->host + (gpa - s->gpa) : NULL;
+	return ram != NULL ? ram : rom_va(vm, gpa, size);
 }
 
 bool vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t size, uint64_t *offset)

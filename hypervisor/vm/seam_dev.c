@@ -10,8 +10,10 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/bad_memory.h"
 #include "cpu/input.h"
 #include "cpu/mux.h"
+#include "mm/layout.h"
 
 uint64_t dev_now(struct platform *p)
 {
@@ -51,6 +53,21 @@ void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 	};
 
 	vm_stop(vm_of_platform(p), ends[event], value, "asked for by the guest");
+}
+
+bool dev_is_wrong(const void *bytes, uint64_t size)
+{
+	return bad_memory_in(hpa_of(bytes).v, size);
+}
+
+bool dev_any_wrong(void)
+{
+	return bad_memory_any();
+}
+
+void dev_lost(struct platform *p)
+{
+	bad_memory_end(vm_of_platform(p));
 }
 
 void dev_kick(struct platform *p, unsigned vcpu)

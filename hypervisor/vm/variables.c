@@ -72,6 +72,11 @@ static enum vpci_work work(struct vm *vm)
 		if (mux_room(channel) < 2 * CHUNK)
 			return VPCI_WORK_WAITS;
 		n = v->end - v->at < CHUNK ? v->end - v->at : CHUNK;
+		if (dev_is_wrong(vm->platform->flash.data + v->at, n)) {
+			v->kept = false; /* the tool has what was whole the last time */
+			dev_lost(vm->platform);
+			return VPCI_WORK_DONE;
+		}
 		mux_write(channel, (const char *)vm->platform->flash.data + v->at, n);
 		v->at += n;
 	}

@@ -61,6 +61,18 @@ static void note(struct vtd_mirror *m, uint64_t at, uint64_t size)
 		m->changed_to = at + size;
 }
 
+bool vtd_mirror_leave(struct vtd_mirror *m, uint64_t host, unsigned *most)
+{
+	uint64_t from, size;
+
+	for (uint64_t at = 0; vtd_tables_find(&m->tables, host, &at, most); at += PAGE_SIZE) {
+		if (!vtd_tables_leave(&m->tables, at, &from, &size))
+			return false;
+		note(m, from, size);
+	}
+	return *most != 0;
+}
+
 /* From an address on: so many bytes shall be at `host` with these rights; 0: nowhere. */
 struct piece {
 	uint64_t at, size, host, rights;

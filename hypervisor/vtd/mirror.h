@@ -54,6 +54,14 @@ void vtd_mirror_destroy(struct vtd_mirror *m);
 /* The owner's tables may be other ones in [at, at + size), and in pages that meet it. */
 void vtd_mirror_forget(struct vtd_mirror *m, uint64_t at, uint64_t size);
 
+/*
+ * Nothing leads to the page of 4 KiB at `host` any more, a multiple of that, wherever the owner
+ * has it; vtd_mirror_changed says what the unit must forget. *most loses one for each table
+ * that is looked at. False: it is used up, or there is no table for the rest of a large page,
+ * and something may lead there: no unit may go on with these tables before they are compared.
+ */
+bool vtd_mirror_leave(struct vtd_mirror *m, uint64_t host, unsigned *most);
+
 /* Compares so many pieces, of 256 KiB or a hole each at most. True: there are more. */
 bool vtd_mirror_step(struct vtd_mirror *m, void *owner, unsigned most);
 

@@ -224,6 +224,43 @@ bool vtd_tables_leave(struct vtd_tables *t, uint64_t at, uint64_t *from, uint64_
 	return true;
 }
 
+struct search {
+	uint64_t host;
+	uint64_t *at;
+	unsigned *most;
+};
+
+/* From *at on in a table that begins at `base`; levels bound the depth. */
+static bool find_in(struct search s, const uint64_t *table, unsigned shift, uint64_t base)
+{
+	uint64_t i = *s.at > base ? (*s.at - base) >> shift : 0;
+
+	if (*s.most == 0)
+		return false;
+	--*s.most;
+	for (; i < SL_ENTRIES && *s.most != 0; i++) {
+		uint64_t first = base + (i << shift), page = BIT64(shift);
+		uint64_t offset = s.host - (table[i] & ADDRESS & ~(page - 1));
+
+		if (!present(table[i]))
+			continue;
+		if (!is_leaf(table[i], shift)) {
+			if (find_in(s, vtd_seam_pointer(table[i] & ADDRESS), shift - 9, first))
+				return true;
+		} else if (offset < page && first + offset >= *s.at) {
+			*s.at = first + offset;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool vtd_tables_find(const struct vtd_tables *t, uint64_t host, uint64_t *at, unsigned *most)
+{
+	return *at >> t->bits == 0 &&
+	       find_in((struct search){host, at, most}, t->root, top_shift(t), 0);
+}
+
 uint64_t vtd_tables_run(const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size)
 {
 	unsigned shift, n = 1;

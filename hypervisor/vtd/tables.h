@@ -47,6 +47,13 @@ bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size);
 bool vtd_tables_leave(struct vtd_tables *t, uint64_t at, uint64_t *from, uint64_t *size);
 
 /*
+ * Where devices get to the page of 4 KiB at `host`, a multiple of that: the first such address
+ * from *at on, of a page or a part of one. False: nowhere; or *most is 0, which loses one for
+ * each table that is looked at: then nobody knows.
+ */
+bool vtd_tables_find(const struct vtd_tables *t, uint64_t host, uint64_t *at, unsigned *most);
+
+/*
  * What there is from `at` on: pages one behind the other, the first of them at *host, or (0
  * rights) none. *size: how far that goes on, as far as somebody looked. `at` is in reach.
  */

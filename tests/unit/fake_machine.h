@@ -32,6 +32,9 @@ static struct {
 	char firmware_last;
 	unsigned powers;
 	enum dev_power_event power;
+	unsigned lost;     /* how often it was told to end by what is wrong: */
+	const void *wrong; /* memory of L0's, of so many bytes; 0: none is */
+	uint64_t wrong_size;
 	uint32_t power_value;
 	unsigned windows_changes;
 	unsigned slots_off, slot; /* what the guest turned off, with something in it */
@@ -105,6 +108,24 @@ void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 	fake.powers++;
 	fake.power = event;
 	fake.power_value = value;
+}
+
+bool dev_is_wrong(const void *bytes, uint64_t size)
+{
+	const uint8_t *at = bytes, *wrong = fake.wrong;
+
+	return fake.wrong_size != 0 && at < wrong + fake.wrong_size && wrong < at + size;
+}
+
+bool dev_any_wrong(void)
+{
+	return fake.wrong_size != 0;
+}
+
+void dev_lost(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	fake.lost++;
 }
 
 void dev_slot_off(struct platform *p, unsigned port)

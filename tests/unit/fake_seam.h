@@ -29,6 +29,7 @@ struct fake_hw {
 	bool locked;                          /* seam_vm_lock */
 	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
 	unsigned accesses; /* VMREADs and VMWRITEs of L0 */
+	unsigned asked;    /* how often where RAM of L1's is: if it is wrong L1 ends */
 	unsigned cpuid_changes;
 	uint32_t pkru;
 	struct nested_report report; /* the last one */
@@ -122,6 +123,7 @@ void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
 	(void)n;
+	fake_hw.asked++;
 	if (!fake_is_ram(a.v, 1) || (fake.gone && (a.v & ~PAGE_MASK) == fake.gone))
 		return false;
 	hpa->v = FAKE_HPA_BASE + a.v;

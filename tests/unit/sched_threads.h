@@ -265,7 +265,7 @@ void passed_leave(unsigned vm)
 	(void)vm;
 }
 
-const char *firmware_check(const struct vm_images *of)
+const char *images_check(const struct vm_images *of)
 {
 	(void)of;
 	return NULL;

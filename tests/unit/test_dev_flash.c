@@ -167,6 +167,35 @@ static void nothing_beyond_its_end_is_touched(void **state)
 	assert_false(platform_mmio(&machine, 0, FLASH_AT - 1, true, 1, &v));
 }
 
+/* It can answer nothing but bytes. */
+static void a_block_that_is_wrong_is_left_alone_and_ends_the_vm(void **state)
+{
+	(void)state;
+	fake.lost = 0;
+	fake.wrong = firmware_flash + FLASH_BLOCK;
+	fake.wrong_size = FLASH_BLOCK;
+	assert_int_equal(get(FLASH_BLOCK - 8, 8) >> 56, 0x5f);
+	put(8, 0x10);
+	put(8, 0);
+	assert_int_equal(firmware_flash[8], 0);
+	assert_int_equal(fake.lost, 0);
+	assert_int_equal(get(FLASH_BLOCK + 5, 1), 0);
+	assert_int_equal(fake.lost, 1);
+	put(FLASH_SIZE - 1, 0x10);
+	put(FLASH_SIZE - 1, 0);
+	assert_int_equal(firmware_flash[FLASH_SIZE - 1], 0x5f);
+	assert_int_equal(fake.lost, 3);
+	(void)get(FLASH_BLOCK - 4, 8); /* a half of it */
+	assert_int_equal(fake.lost, 4);
+	fake.wrong_size = 1; /* of a block that is erased */
+	put(FLASH_SIZE - 1, 0x20);
+	assert_int_equal(fake.lost, 5);
+	fake.wrong = firmware_flash + FLASH_SIZE - 1;
+	put(FLASH_BLOCK, 0x20);
+	assert_int_equal(fake.lost, 6);
+	fake.wrong_size = 0;
+}
+
 static void it_is_the_volume_of_variables_at_the_start_of_an_image(void **state)
 {
 	static uint8_t image[64 << 10];
@@ -199,6 +228,8 @@ int main(void)
 			its_content_outlives_a_reset_and_its_commands_do_not, start),
 		cmocka_unit_test_setup(who_keeps_it_is_told_when_a_change_is_done, start),
 		cmocka_unit_test_setup(nothing_beyond_its_end_is_touched, start),
+		cmocka_unit_test_setup(
+			a_block_that_is_wrong_is_left_alone_and_ends_the_vm, start),
 		cmocka_unit_test(it_is_the_volume_of_variables_at_the_start_of_an_image),
 	};
 

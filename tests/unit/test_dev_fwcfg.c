@@ -424,6 +424,30 @@ static void a_table_that_is_too_small_says_so(void **state)
 	assert_false(vfwcfg_finish(&t));
 }
 
+/* What ports give has no way to say that it is nothing: the VM ends. */
+static void what_is_wrong_is_not_shown_and_ends_the_vm(void **state)
+{
+	uint8_t *data = (uint8_t *)(uintptr_t)machine.fwcfg.table->items[0].data;
+
+	(void)state;
+	fake.lost = 0;
+	fake.wrong = data + 1;
+	fake.wrong_size = 1;
+	out(0x510, 2, machine.fwcfg.table->items[0].key);
+	assert_int_equal(in(0x511, 1), data[0]);
+	assert_int_equal(fake.lost, 0);
+	assert_int_not_equal(data[1], 0);
+	assert_int_equal(in(0x511, 1), 0);
+	assert_int_equal(fake.lost, 1);
+	assert_int_equal(in(0x511, 1), data[2]);
+	read_by_dma(machine.fwcfg.table->items[0].key, 4, TARGET);
+	all_is(&firmware_ram[TARGET], 4, 0);
+	assert_int_equal(fake.lost, 2);
+	read_by_dma(KEY_ABSENT, 16, TARGET); /* nothing is there */
+	assert_int_equal(fake.lost, 2);
+	fake.wrong_size = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup(tables_go_on_elsewhere, start),
 		cmocka_unit_test_setup(only_accesses_of_the_right_size_are_claimed, start),
 		cmocka_unit_test_setup(without_firmware_there_is_no_such_device, start),
+		cmocka_unit_test_setup(what_is_wrong_is_not_shown_and_ends_the_vm, start),
 		cmocka_unit_test(a_table_that_is_too_small_says_so),
 	};
 

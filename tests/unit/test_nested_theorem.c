@@ -84,6 +84,37 @@ static void an_apic_access_page_that_is_no_ram_is_virtualized_too(void **state)
 	assert_true(world_02()[FID_APIC_ACCESS_ADDR] == FAKE_HPA_BASE + 0x12000);
 }
 
+static void golden_without_apic_page(uint64_t *f)
+{
+	golden_shadow_paging(f);
+	f[FID_PROC2_CONTROLS] &= ~(uint64_t)PROC2_APIC_ACCESSES;
+}
+
+/* To ask where RAM is counts as its use, which ends the VM if it is wrong. */
+static void only_the_page_that_an_l2_without_ept_accesses_is_asked_for(void **state)
+{
+	(void)state;
+	world_enter(golden_without_apic_page);
+	assert_null(world.n.cur->root);
+	fake_hw.asked = 0;
+	assert_false(nested_apic_access(&world.n, 0, QUAL_READ));
+	assert_false(nested_apic_access(&world.n, 0xfee00080, QUAL_READ));
+	assert_int_equal(fake_hw.asked, 0);
+	leave_l2(EXIT_CPUID);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS), VMSUCCEED);
+	world_enter(golden_shadow_paging);
+	fake_hw.asked = 0;
+	assert_false(nested_apic_access(&world.n, 0xd0000080, QUAL_READ));
+	assert_int_equal(fake_hw.asked, 0);
+	world.n.run_pending = false;
+	assert_true(nested_apic_access(
+		&world.n, 0xfee00080, QUAL_READ | QUAL_LINEAR | QUAL_TRANSLATION));
+	assert_int_equal(fake_hw.asked, 1);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_APIC_ACCESS);
+	assert_int_equal(world_12()[FID_EXIT_QUALIFICATION],
+		0x80 | APIC_ACCESS_READ << APIC_ACCESS_TYPE_BIT);
+}
+
 static void an_nmi_may_be_injected_while_blocked_without_virtual_nmis(void **state)
 {
 	uint64_t f[FID_COUNT];
@@ -446,6 +477,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(golden_vmcs12s_give_a_vmcs02_that_hardware_accepts),
 		T(an_apic_access_page_that_is_no_ram_is_virtualized_too),
+		T(only_the_page_that_an_l2_without_ept_accesses_is_asked_for),
 		T(an_nmi_may_be_injected_while_blocked_without_virtual_nmis),
 		T(a_pending_single_step_follows_the_debugctl_that_l2_runs_with),
 		T(lme_stays_as_l1_has_it_in_an_l2_without_paging),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@
 #include "cpu/wipe.h"
 #include "mm/layout.h"
 #include "vm/bad_memory.h"
+#include "vm/create.h"
+#include "vm/images.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
 #include "vm/ram.h"
@@ -45,7 +48,10 @@ static struct {
 	unsigned order; /* of the flush behind the last page */
 	bool pool_is_used_up, has_locked;
 	const char *iommu_why, *why;
+	char said[4096]; /* lines of the VM's log */
 } world;
+
+static struct vm_images images;
 
 /* ---- what it calls ---- */
 
@@ -179,9 +185,25 @@ const void *ram_readable(const struct vm *v, uint64_t offset, uint64_t size)
 
 void vm_log(const struct vm *v, enum log_level level, const char *format, ...)
 {
+	size_t used = strlen(world.said);
+	va_list args;
+
 	(void)v;
 	(void)level;
-	(void)format;
+	va_start(args, format);
+	vsnprintf(world.said + used, sizeof(world.said) - used, format, args);
+	va_end(args);
+}
+
+struct vm_images *life_images(unsigned id)
+{
+	assert_int_equal(id, vm.id);
+	return &images;
+}
+
+const char *firmware_check(const struct vm_images *of)
+{
+	return of->firmware.size == 1 ? "the firmware says no" : NULL;
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -205,6 +227,7 @@ static int begin(void **state)
 	memset(&vm, 0, sizeof(vm));
 	memset(&world, 0, sizeof(world));
 	memset(&bad_memory, 0, sizeof(bad_memory));
+	memset(&images, 0, sizeof(images));
 	vm.config.cpus = 2;
 	vm.config.vmx = true;
 	vm.nested_vm = &nested_vm;
@@ -377,6 +400,100 @@ static void what_is_wrong_is_not_wiped(void **state)
 	}
 }
 
+/* ---- images ---- */
+
+#define ROM_GPA  (BIT64(32) - ROM_SIZE)
+#define ROM_HPA  (3ull << 30)
+#define ROM_SIZE (8 * PAGE_SIZE)
+#define IMAGES   (5ull << 30)
+
+/* What of the ROM is wrong is read by nobody, and what is not by all. */
+static void rom_that_is_wrong_ends_the_vm_when_it_is_read(void **state)
+{
+	uint8_t byte;
+
+	(void)state;
+	vm.rom = (struct mem_slot){ROM_GPA, ROM_SIZE, {ROM_HPA}, memory, 0};
+	assert_ptr_equal(
+		vm_readable_va(&vm, ROM_GPA + 2 * PAGE_SIZE, 1), memory + 2 * PAGE_SIZE);
+	bad_memory_note(ROM_HPA + 2 * PAGE_SIZE);
+	bad_memory_leave(&vcpus[0]);
+	assert_true(vm_has_bad_memory(&vm));
+	assert_int_equal(world.unmaps, 1);
+	assert_true(world.unmapped[0] == ROM_GPA + 2 * PAGE_SIZE);
+	assert_ptr_equal(
+		vm_readable_va(&vm, ROM_GPA + PAGE_SIZE, PAGE_SIZE), memory + PAGE_SIZE);
+	assert_int_equal(world.stops, 0);
+	assert_true(bad_memory_used(&vm, ROM_GPA + 2 * PAGE_SIZE, 1)); /* an EPT violation */
+	assert_int_equal(world.stops, 1);
+	assert_null(vm_readable_va(&vm, ROM_GPA + 3 * PAGE_SIZE - 1, 2));
+	assert_int_equal(vm_read_gpa(&vm, ROM_GPA + 2 * PAGE_SIZE, &byte, 1), -1);
+	assert_int_equal(vm_read_gpa(&vm, ROM_GPA + 3 * PAGE_SIZE, &byte, 1), 0);
+	assert_true(world.stops > 1);
+}
+
+static const struct {
+	struct vm_file *file;
+	const char *why;
+} needed[] = {
+	{&images.firmware, "its firmware"},
+	{&images.vgabios, "the BIOS"},
+	{&images.variables, "variables"},
+	{&images.kernel, "its kernel"},
+	{&images.initrd, "initial RAM disk"},
+	{&images.boot_rom, "network devices"},
+	{&images.modules[1], "a module"},
+};
+
+static void a_vm_does_not_begin_with_an_image_that_is_wrong_and_is_told_which(void **state)
+{
+	(void)state;
+	images.module_count = 2;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		*needed[i].file = (struct vm_file){
+			.start = IMAGES + i * 4 * PAGE_SIZE, .size = 2 * PAGE_SIZE + 1};
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		memset(&bad_memory, 0, sizeof(bad_memory));
+		memset(world.said, 0, sizeof(world.said));
+		bad_memory_note(needed[i].file->start - PAGE_SIZE); /* nobody's */
+		assert_null(images_check(&images));
+		bad_memory_note(needed[i].file->start + 2 * PAGE_SIZE);
+		assert_non_null(strstr(images_check(&images), needed[i].why));
+		bad_memory_leave(&vcpus[0]);
+		assert_non_null(strstr(world.said, needed[i].why));
+		assert_int_equal(world.stops, 0); /* it has all that it began with */
+	}
+	memset(&bad_memory, 0, sizeof(bad_memory));
+	images.firmware.size = 1;
+	assert_string_equal(images_check(&images), "the firmware says no");
+	bad_memory_note(images.kernel.start);
+	images.kernel.size = 0; /* what is not there is not wrong */
+	images.kernel.start += 8;
+	images.firmware.size = 2;
+	assert_null(images_check(&images));
+}
+
+static void disks_and_media_that_are_wrong_are_told_of_and_a_vm_begins_with_them(void **state)
+{
+	(void)state;
+	images.disk_count = images.cdrom_count = 2;
+	images.disks[1].image = (struct vm_file){.start = IMAGES, .size = PAGE_SIZE};
+	images.disks[1].config.name[0] = 'd';
+	images.cdroms[1].image =
+		(struct vm_file){.start = IMAGES + PAGE_SIZE, .size = PAGE_SIZE};
+	images.cdroms[1].config.name[0] = 'c';
+	images.cdroms[0].config.empty = true;
+	bad_memory_note(IMAGES + PAGE_SIZE);
+	bad_memory_leave(&vcpus[0]);
+	assert_null(strstr(world.said, "disk 'd'"));
+	assert_non_null(strstr(world.said, "drive 'c'"));
+	bad_memory_note(IMAGES);
+	bad_memory_leave(&vcpus[0]);
+	assert_non_null(strstr(world.said, "disk 'd'"));
+	assert_null(images_check(&images));
+	assert_false(vm_has_bad_memory(&vm));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +504,13 @@ int main(void)
 		cmocka_unit_test_setup(who_accesses_it_gets_nothing_and_ends_the_vm, begin),
 		cmocka_unit_test_setup(pages_beside_it_are_small_enough_to_leave_it_out, begin),
 		cmocka_unit_test_setup(what_is_wrong_is_not_wiped, begin),
+		cmocka_unit_test_setup(rom_that_is_wrong_ends_the_vm_when_it_is_read, begin),
+		cmocka_unit_test_setup(
+			a_vm_does_not_begin_with_an_image_that_is_wrong_and_is_told_which,
+			begin),
+		cmocka_unit_test_setup(
+			disks_and_media_that_are_wrong_are_told_of_and_a_vm_begins_with_them,
+			begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

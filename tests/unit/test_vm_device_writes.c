@@ -16,6 +16,7 @@
 #include "cpu/input.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/bad_memory.h"
 #include "vm/bad_memory.h"
 #include "vm/create.h"
 #include "vm/ram.h"
@@ -75,6 +76,14 @@ const void *ram_readable(const struct vm *v, uint64_t offset, uint64_t size)
 	(void)v;
 	(void)offset;
 	(void)size;
+	abort();
+}
+
+struct bad_pages bad_memory;
+
+void bad_memory_end(const struct vm *v)
+{
+	(void)v;
 	abort();
 }
 

@@ -31,6 +31,8 @@ static struct l0_config config;
 static uint8_t flash[SIZE], copy[SIZE];
 static unsigned at, left, records, wholes, sent, room, locked;
 static bool crowded;
+static const uint8_t *wrong; /* a byte of the flash */
+static unsigned lost;
 
 uint64_t hw_now;
 uint32_t tsc_khz = 1000;
@@ -58,6 +60,17 @@ void dev_unlock(struct platform *p)
 void dev_work(struct platform *p)
 {
 	assert_ptr_equal(p, &box.platform);
+}
+
+bool dev_is_wrong(const void *bytes, uint64_t size)
+{
+	return wrong != NULL && (uint64_t)(wrong - (const uint8_t *)bytes) < size;
+}
+
+void dev_lost(struct platform *p)
+{
+	assert_ptr_equal(p, &box.platform);
+	lost++;
 }
 
 bool mux_crowded(void)
@@ -143,7 +156,8 @@ static int start(void **state)
 	vflash_reset(&box.platform);
 	config.mux = true;
 	room = 1024;
-	records = wholes = sent = left = 0;
+	records = wholes = sent = left = lost = 0;
+	wrong = NULL;
 	return 0;
 }
 
@@ -242,6 +256,28 @@ static void at_the_end_all_is_sent(void **state)
 	assert_int_equal(wholes, 1);
 }
 
+/* The tool keeps what it had: it is never told that it has all. */
+static void what_is_wrong_is_not_sent_and_neither_is_anything_else(void **state)
+{
+	enum vpci_work result;
+
+	(void)state;
+	erase(0);
+	program(9 * 256, 0x12);
+	wrong = flash + 5 * 256;
+	while ((result = variables_work(vm)) == VPCI_WORK_MORE)
+		;
+	assert_int_equal(result, VPCI_WORK_DONE);
+	assert_int_equal(sent, 5 * 256);
+	assert_int_equal(wholes, 0);
+	assert_int_equal(lost, 1);
+	wrong = NULL;
+	program(10 * 256, 0x34);
+	assert_int_equal(variables_work(vm), VPCI_WORK_DONE);
+	assert_int_equal(sent, 5 * 256);
+	assert_int_equal(wholes, 0);
+}
+
 static void nothing_is_sent_that_nobody_wants(void **state)
 {
 	(void)state;
@@ -265,6 +301,8 @@ int main(void)
 		cmocka_unit_test_setup(a_turn_is_bounded_and_waits_for_room, start),
 		cmocka_unit_test_setup(records_are_no_more_than_their_share, start),
 		cmocka_unit_test_setup(at_the_end_all_is_sent, start),
+		cmocka_unit_test_setup(
+			what_is_wrong_is_not_sent_and_neither_is_anything_else, start),
 		cmocka_unit_test_setup(nothing_is_sent_that_nobody_wants, start),
 	};
 

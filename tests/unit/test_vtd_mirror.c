@@ -413,6 +413,84 @@ static void without_memory_the_rest_is_not_mapped_and_the_reason_is_kept(void **
 	expect_equal(&mirror);
 }
 
+/* ---- memory that is wrong ---- */
+
+static struct target known[PAGES]; /* what was mapped before */
+
+/* Addresses that lead to this page; all others are as they were. */
+static unsigned leads_to(uint64_t host)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		struct target t = found(&mirror, BASE + i * PAGE);
+
+		if (known[i].rights == 0 || known[i].host != host)
+			assert_true(same(t, known[i]));
+		else if (t.rights != 0)
+			n++;
+	}
+	return n;
+}
+
+static void map_blocks(void)
+{
+	for (unsigned i = 0; i < BLOCKS; i++)
+		change_block(i);
+	/* one large page, and a second way into the midst of it */
+	blocks[3].is_table = false;
+	blocks[3].large = (struct vtd_leaf){BASE + 3 * BLOCK, BLOCK, BLOCK, VTD_SL_READ};
+	blocks[6].is_table = true;
+	blocks[6].page[9] = (struct vtd_leaf){
+		BASE + 6 * BLOCK + 9 * PAGE, PAGE, BLOCK + 77 * PAGE, VTD_SL_RIGHTS};
+	vtd_mirror_forget(&mirror, 0, UINT64_MAX);
+	compare_all(1000);
+	keep(&mirror, known);
+}
+
+static void whoever_leads_to_a_page_leaves_it_at_once_and_nothing_else(void **state)
+{
+	static struct target old[PAGES];
+	unsigned ways = 0, most;
+	uint64_t host, size, at;
+
+	(void)state;
+	map_blocks();
+	(void)vtd_mirror_changed(&mirror, &at, &size);
+	assert_int_equal(vtd_tables_look(&mirror.tables, BASE + 3 * BLOCK, &host, &size), 1);
+	assert_int_equal(size, BLOCK);
+	for (unsigned i = 0; i < 200; i++) {
+		host = HOST + (i == 0 ? BLOCK + 77 * PAGE : number(RAM_END / PAGE) * PAGE);
+		keep(&mirror, known);
+		keep(&mirror, old);
+		ways = leads_to(host);
+		assert_true(i != 0 || ways >= 2);
+		most = 1000;
+		assert_true(vtd_mirror_leave(&mirror, host, &most));
+		assert_int_equal(leads_to(host), 0);
+		assert_true(most <= 1000 - 3);
+		expect_noted(&mirror, old);
+	}
+}
+
+static void what_cannot_be_looked_through_or_split_is_not_said_to_be_left(void **state)
+{
+	unsigned most, needs = 1000;
+
+	(void)state;
+	map_blocks();
+	assert_true(vtd_mirror_leave(&mirror, HOST + RAM_END, &needs)); /* all of it */
+	needs = 1000 - needs;
+	for (unsigned n = 0; n <= needs; n++) {
+		most = n;
+		assert_false(vtd_mirror_leave(&mirror, HOST + RAM_END, &most));
+		assert_int_equal(most, 0);
+	}
+	most = 1000;
+	pages_left = 0;
+	assert_false(vtd_mirror_leave(&mirror, HOST + BLOCK + 5 * PAGE, &most));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -427,6 +505,8 @@ int main(void)
 		TEST(interrupt_requests_have_no_memory_whatever_tables_say),
 		TEST(a_piece_is_bounded),
 		TEST(without_memory_the_rest_is_not_mapped_and_the_reason_is_kept),
+		TEST(whoever_leads_to_a_page_leaves_it_at_once_and_nothing_else),
+		TEST(what_cannot_be_looked_through_or_split_is_not_said_to_be_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

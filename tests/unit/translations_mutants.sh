@@ -39,7 +39,7 @@ rows() {
 		remade          |      | nested/vept.c        | /^static uint32_t descend/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
 		leaf-to-table   |      | nested/vept.c        | /^static void leaf_set/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
 		scratch-waits   |      | nested/vept.c        | s/root_flush_all(n, s->root);/root_flush(n, s->root);/
-		apic-page       |      | nested/merge.c       | s/apic_page(v) . apic);/foreign_apic_page(n, v) + 0 * apic);/
+		apic-page       |      | nested/merge.c       | s/apic_page(v) . apic);/(is_ram(n, apic_page(v)) ? 0 : apic_page(v)) + 0 * apic);/
 		l2-view-close   |       | nested/vept.c         | /^void vept_view_close/,/^}/ s/root_flush(n, root);/;/
 		own-see         | _own | vm/ram_give.c        | /^static void see(/,/^}/ s/vmx_flush_all();//
 		own-see-window  | _own | vm/ram_give.c        | /^static void see(/,/^}/ s/write_cr3(read_cr3());//
