@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/manage.h"
 
+#include "lib/fmt.h"
+
 enum kind {
 	KIND_TEXT,
 	KIND_NUMBER,
@@ -118,6 +120,33 @@ static bool read_value(enum manage_arg arg, struct text value, struct manage_req
 	}
 }
 
+static const char *say(struct manage_request *r, unsigned arg, const char *what)
+{
+	fmt(r->wrong, sizeof(r->wrong), "%s %s", args[arg].key, what);
+	return r->wrong;
+}
+
+/* What the value of an argument must be. */
+static const char *must_be(enum manage_arg arg, struct manage_request *r)
+{
+	const char *key = args[arg].key;
+	unsigned long long least = args[arg].least, most = args[arg].most;
+
+	if (args[arg].kind == KIND_BYTES)
+		fmt(r->wrong, sizeof(r->wrong),
+			"%s must be %llu to %llu bytes, each of two hexadecimal digits", key,
+			least, most);
+	else if (args[arg].kind != KIND_NUMBER)
+		fmt(r->wrong, sizeof(r->wrong), "%s must have %llu to %llu characters", key,
+			least, most);
+	else if (most == UINT64_MAX)
+		fmt(r->wrong, sizeof(r->wrong), "%s must be a number of 64 bits", key);
+	else
+		fmt(r->wrong, sizeof(r->wrong), "%s must be a number from %llu to %llu", key,
+			least, most);
+	return r->wrong;
+}
+
 /* NULL, or what is wrong. */
 static const char *read_argument(struct text word, struct manage_request *r)
 {
@@ -129,28 +158,28 @@ static const char *read_argument(struct text word, struct manage_request *r)
 		if (!text_is(key, args[arg].key))
 			continue;
 		if (r->given & UINT64_C(1) << arg)
-			return "an argument is there twice";
+			return say(r, arg, "is there twice");
 		if (!read_value(arg, value, r))
-			return "the value of an argument is out of range";
+			return must_be(arg, r);
 		r->given |= UINT64_C(1) << arg;
 		return NULL;
 	}
 	return "there is no such argument";
 }
 
-static const char *check(const struct manage_request *r)
+static const char *check(struct manage_request *r)
 {
-	uint64_t given = r->given & ~M(ID);
+	uint64_t given = r->given & ~M(ID), missing, more;
 
 	if (!(r->given & M(ID)))
 		return "it has no id";
 	if (r->op == MANAGE_OPS)
 		return "there is no such request";
-	if ((given & ops[r->op].needs) != ops[r->op].needs)
-		return "an argument that it needs is missing";
-	if (given & ~(ops[r->op].needs | ops[r->op].may))
-		return "it does not take one of its arguments";
-	return NULL;
+	missing = ops[r->op].needs & ~given;
+	if (missing)
+		return say(r, (unsigned)__builtin_ctzll(missing), "is missing");
+	more = given & ~(ops[r->op].needs | ops[r->op].may);
+	return more ? say(r, (unsigned)__builtin_ctzll(more), "is no argument of it") : NULL;
 }
 
 bool manage_parse(struct text line, struct manage_request *r, const char **why)

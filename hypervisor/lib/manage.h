@@ -23,6 +23,7 @@
 #define MANAGE_CPUS    160u /* characters of a list of CPUs at most */
 #define MANAGE_REASONS 128u /* exit reasons are below */
 #define MANAGE_WORD    11u  /* characters of a WORD */
+#define MANAGE_WRONG   96u  /* characters of what is wrong, with their end */
 #define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
 
 enum manage_arg {
@@ -71,11 +72,13 @@ struct manage_request {
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 	char word[MANAGE_WORD + 1];
+	char wrong[MANAGE_WRONG]; /* room for what *why of manage_parse() says */
 };
 
 /*
- * Reads a request. False: *why says in words what is wrong with it, and number[MANAGE_ARG_ID]
- * is its id as far as it has one.
+ * Reads a request. False: *why says in words what is wrong with it, of an argument its key and
+ * what would be right, until *r changes; and number[MANAGE_ARG_ID] is its id as far as it has
+ * one.
  */
 bool manage_parse(struct text line, struct manage_request *r, const char **why);
 

@@ -450,6 +450,16 @@ static void tell(const struct vm_config *c, struct machine_device d, const char 
 		tell_vfs(c, p);
 }
 
+/* Whether @why is that no unit is there for it: else it would be refused without one, too. */
+static bool lacks_unit(const struct vm_config *c, struct machine_device d, const char *why)
+{
+	const struct vtd_wish wish = {.through = false};
+	struct iommu_place place;
+
+	return vm_config_has_iommu(c) && !iommu_is_on() && d.vf == 0 &&
+	       iommu_find(d.bdf, &wish, &place) == why;
+}
+
 static bool claim_listed(const struct scenario *s, unsigned vm)
 {
 	const struct vm_config *c = &s->vms[vm].config;
@@ -465,7 +475,7 @@ static bool claim_listed(const struct scenario *s, unsigned vm)
 		}
 		log_error("'%s': it cannot have %s: %s%s", c->name,
 			name_of(d, name, sizeof(name)), why,
-			vm_config_has_iommu(c) && !iommu_is_on() && d.vf == 0
+			lacks_unit(c, d, why)
 				? "; 'iommu: none' would give it without one, and with it all memory"
 				: "");
 		return false;

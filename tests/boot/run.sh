@@ -476,6 +476,7 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 		ask 0 regs b && answered '^level=1 current=1' && ask 72 regs b --level 2 && answered 'the vCPU is not in L2' &&
 		ask 0 vmcs a --level 2 && answered '^HOST_RIP .* 0x1[0-9a-f]{5}$' '^GUEST_RIP ' && ask 0 vmcs a --json &&
 		answered '"field": "HOST_CR3"' && ask 72 vmcs b --level 2 && ask 0 stat a && answered '^nested_entries +1$' || return 1
+	ask 74 bundle "$out.none/x.tar.gz" && answered "bundle .*none/x.tar.gz: the folder '.*none/': No such file" || return 1
 	ask 0 bundle "$out.tar.gz" && rm -rf "$out.d" && mkdir -p "$out.d" && tar -xzf "$out.tar.gz" -C "$out.d" --strip-components 1 &&
 		grep -q '^register=rip ' "$out.d/a/vcpu0.regs" && grep -q '^field=HOST_RIP ' "$out.d/a/vcpu0.vmcs12" && grep -q '^level=2 data=' "$out.d/a/vcpu0.code" &&
 		grep -q '^wrong-state: ' "$out.d/b/vcpu0.vmcs12" && ask 0 ps && answered '^a +paused' '^b +running' || return 1
@@ -782,6 +783,15 @@ test_a_profile_has_what_l0_and_its_guests_executed() {
 	/usr/bin/python3 tests/trace/check_profile.py "$out.profile.folded" "$out.profile.svg" "$out.stats" || return 1
 	expect 64 run --machine qemu --profile "$out.no" --l1 "$B/payload/profiled.elf" && shows '--profile needs --machine bochs' &&
 		expect 64 run --bare --profile "$out.no" --l1 "$B/payload/profiled.elf"
+}
+
+# Before the machine starts: what a long run has done would be lost.
+test_places_for_files_that_cannot_be_made_are_told_before_the_run() {
+	local run=(run --machine bochs --memory 64M --l1 "$B/payload/power.elf")
+	expect 74 "${run[@]}" --profile "$out.none/x" && one_line && shows "--profile .*none/x: the folder '.*none/': No such file" &&
+		expect 74 "${run[@]}" --l0-log "$out.none/x" && one_line && shows "--l0-log: cannot create '.*none/x': No such file" &&
+		expect 74 "${run[@]}" --stats "$out.none/x" && one_line && shows "--stats: cannot create '.*none/x': No such file" &&
+		expect 74 "${run[@]}" --keep README.md && one_line && shows "--keep: cannot create the folder 'README.md': File exists"
 }
 
 test_a_run_tells_what_it_refused_when_it_is_asked() {
@@ -1782,7 +1792,7 @@ test_nestor_starts_on_what_firmware_leaves() {
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
 		shows 'the local APIC was switched off by the firmware' || return 1
-	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "machine: 'msr' is '0x3a': it must be INDEX=VALUE"
+	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "^nestor: --machine-msr: '0x3a' is not allowed: must be INDEX=VALUE"
 }
 
 # Some thousand entries: pieces and holes, in no order, over each other, of no size, of types that nobody knows, beyond all memory. The
@@ -1801,7 +1811,7 @@ test_a_memory_map_of_a_thousand_odd_entries_is_believed_where_it_can_be() {
 	holes 0x7800000 0x5000 300 && holes 0x7600000 0x2000 200 && holes 0x6f00000 0x3000 100 || return 1
 	# Where the loader has put what it hands over, too.
 	expect 1 run --machine bochs --timeout 60 --l1 "$B/payload/hello.elf" --machine-map 0x100000+0x700000=2 && shows 'hello: VT-x offered' || return 1
-	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-map 0x1000=2 && one_line && shows "machine: 'map' is '0x1000=2': it must be START\+SIZE=TYPE"
+	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-map 0x1000=2 && one_line && shows "^nestor: --machine-map: '0x1000=2' is not allowed: must be START\+SIZE=TYPE"
 }
 
 # A device that firmware left running, with memory of its own and a page of a VM's: it reaches the first and is kept from the second, as
@@ -1865,7 +1875,8 @@ test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 			"memory of 'l1', one to one: 0x[0-9a-f]+ to 0x4000000" 'at first' &&
 		card 66 '' --devices pci:00:01.0 --iommu none && shows 'pci:00:01.0: it is a bridge' &&
 		card 66 '' --devices pci:00:03.0 && one_line &&
-		shows "'l1': it cannot have pci:00:03.0: firmware has no table DMAR: the machine has no IOMMU, or it is switched off; .iommu: none. "
+		shows "'l1': it cannot have pci:00:03.0: firmware has no table DMAR: the machine has no IOMMU, or it is switched off; .iommu: none. " &&
+		card 66 '' --devices pci:00:1f.2 && one_line && shows 'this machine has no such function$'
 }
 
 owned_by_iommu() { # STATUS UNIT ARGS...

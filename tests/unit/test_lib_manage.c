@@ -149,23 +149,24 @@ static void what_is_none_is_refused_with_a_reason_and_its_id(void **state)
 	assert_refused("", "it has no id", 0);
 	assert_refused("list", "it has no id", 0);
 	assert_refused("lists id=5", "there is no such request", 5);
-	assert_refused("stop id=5", "an argument that it needs is missing", 5);
-	assert_refused("list id=5 vm=a", "it does not take one of its arguments", 5);
-	assert_refused("stop id=5 vm=a vm=b", "an argument is there twice", 5);
-	assert_refused("stop id=5 vm=a id=6", "an argument is there twice", 5);
+	assert_refused("stop id=5", "vm is missing", 5);
+	assert_refused("list id=5 vm=a", "vm is no argument of it", 5);
+	assert_refused("stop id=5 vm=a vm=b", "vm is there twice", 5);
+	assert_refused("stop id=5 vm=a id=6", "id is there twice", 5);
 	assert_refused("stop id=5 a", "an argument must be KEY=VALUE", 5);
-	assert_refused("stop id=5 vm=", "the value of an argument is out of range", 5);
+	assert_refused("stop id=5 vm=", "vm must have 1 to 31 characters", 5);
 	assert_refused("stop who=1 vm=a id=5", "there is no such argument", 5);
-	assert_refused("regs id=5 vm=a level=3", "the value of an argument is out of range", 5);
+	assert_refused("regs id=5 vm=a level=3", "level must be a number from 0 to 2", 5);
+	assert_refused("regs id=5 vm=a vcpu=288", "vcpu must be a number from 0 to 287", 5);
+	assert_refused("read id=5 vm=a at=0 size=0", "size must be a number from 1 to 256", 5);
 	assert_refused(
-		"regs id=5 vm=a vcpu=288", "the value of an argument is out of range", 5);
-	assert_refused(
-		"read id=5 vm=a at=0 size=0", "the value of an argument is out of range", 5);
-	assert_refused(
-		"read id=5 vm=a at=0 size=257", "the value of an argument is out of range", 5);
-	assert_refused("list id=4294967296", "the value of an argument is out of range", 0);
+		"read id=5 vm=a at=0 size=257", "size must be a number from 1 to 256", 5);
+	assert_refused("list id=4294967296", "id must be a number from 0 to 4294967295", 0);
 	memset(name + strlen(name), 'x', LIMIT_NAME);
-	assert_refused(name, "the value of an argument is out of range", 4);
+	assert_refused(name, "vm must have 1 to 31 characters", 4);
+	assert_refused("read id=5 vm=a at=x size=1", "at must be a number of 64 bits", 5);
+	assert_refused("write id=5 vm=a at=0 data=abc",
+		"data must be 1 to 64 bytes, each of two hexadecimal digits", 5);
 }
 
 static void each_request_has_a_word_and_each_status(void **state)

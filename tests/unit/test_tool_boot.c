@@ -278,7 +278,7 @@ static void msrs_of_firmware_are_in_the_rom(void **state)
 
 	(void)state;
 	plan.rom = (struct bytes){arena_alloc(&arena, 0x10000), 0x10000};
-	assert_int_equal(boot_set_msrs(&plan, "0x1b=0xfee00d00,58=5", &error), 0);
+	assert_int_equal(boot_set_msrs(&plan, "0x1b=0xfee00d00,58=5", "here", &error), 0);
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS, 4), 2);
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 4, 4), 0x1b);
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 8, 8), 0xfee00d00);
@@ -286,22 +286,25 @@ static void msrs_of_firmware_are_in_the_rom(void **state)
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 20, 8), 5);
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		error = (struct error){0};
-		assert_int_equal(boot_set_msrs(&plan, wrong[i], &error), STATUS_BAD_INPUT);
+		assert_int_equal(
+			boot_set_msrs(&plan, wrong[i], "here", &error), STATUS_BAD_INPUT);
 		assert_non_null(strstr(error.text, wrong[i]));
+		assert_true(strncmp(error.text, "here: ", 6) == 0);
 	}
 	error = (struct error){0};
 	assert_int_equal(boot_set_msrs(&plan,
 				 "1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,"
 				 "1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1",
-				 &error),
+				 "here", &error),
 		STATUS_BAD_INPUT);
 	assert_non_null(strstr(error.text, "19"));
 	error = (struct error){0};
-	assert_int_equal(boot_set_msrs(NULL, "0x1b=1", &error), 0); /* as `check` asks */
-	assert_int_equal(boot_set_msrs(NULL, "0x1b", &error), STATUS_BAD_INPUT);
+	assert_int_equal(
+		boot_set_msrs(NULL, "0x1b=1", "here", &error), 0); /* as `check` asks */
+	assert_int_equal(boot_set_msrs(NULL, "0x1b", "here", &error), STATUS_BAD_INPUT);
 	plan.rom = (struct bytes){0};
-	assert_int_equal(boot_set_msrs(&plan, NULL, &error), 0);
-	assert_int_equal(boot_set_msrs(&plan, "0x1b=1", &error), STATUS_BAD_INPUT);
+	assert_int_equal(boot_set_msrs(&plan, NULL, "here", &error), 0);
+	assert_int_equal(boot_set_msrs(&plan, "0x1b=1", "here", &error), STATUS_BAD_INPUT);
 }
 
 static void entries_of_a_memory_map_are_before_the_machines_own(void **state)
@@ -313,31 +316,36 @@ static void entries_of_a_memory_map_are_before_the_machines_own(void **state)
 
 	(void)state;
 	plan.rom = (struct bytes){arena_alloc(&arena, 0x10000), 0x10000};
-	assert_int_equal(boot_check_map(&plan, "0x2000+0x1=2,16+0=77*3/0x1000", &error), 0);
+	assert_int_equal(
+		boot_check_map(&plan, "0x2000+0x1=2,16+0=77*3/0x1000", "here", &error), 0);
 	assert_int_equal(boot_map_ranges("0x2000+0x1=2,16+0=77*3/0x1000", got), 4);
 	assert_true(got[0].base == 0x2000 && got[0].size == 1 && got[0].type == 2);
 	assert_true(got[3].base == 0x2010 && got[3].size == 0 && got[3].type == 77);
 	assert_int_equal(boot_map_ranges(NULL, got), 0);
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		error = (struct error){0};
-		assert_int_equal(boot_check_map(&plan, wrong[i], &error), STATUS_BAD_INPUT);
+		assert_int_equal(
+			boot_check_map(&plan, wrong[i], "here", &error), STATUS_BAD_INPUT);
 		assert_non_null(strstr(error.text, wrong[i]));
 		(void)boot_map_ranges(wrong[i], got);
 	}
 	error = (struct error){0};
-	assert_int_equal(boot_check_map(&plan, "1+1=1*2048/1", &error), 0);
+	assert_int_equal(boot_check_map(&plan, "1+1=1*2048/1", "here", &error), 0);
 	assert_int_equal(boot_map_ranges("1+1=1*2048/1", got), 2048);
-	assert_int_equal(boot_check_map(&plan, "1+1=1*2048/1,2+2=2", &error), STATUS_BAD_INPUT);
+	assert_int_equal(
+		boot_check_map(&plan, "1+1=1*2048/1,2+2=2", "here", &error), STATUS_BAD_INPUT);
 	assert_non_null(strstr(error.text, "2048"));
 	assert_int_equal(boot_map_ranges("1+1=1*2048/1,2+2=2", got), 2048);
 	error = (struct error){0};
-	assert_int_equal(boot_check_map(&plan, "1+1=1*0xffffffffffffffff/1,1+1=1", &error),
+	assert_int_equal(
+		boot_check_map(&plan, "1+1=1*0xffffffffffffffff/1,1+1=1", "here", &error),
 		STATUS_BAD_INPUT);
 	error = (struct error){0};
-	assert_int_equal(boot_check_map(NULL, "1+1=1", &error), 0); /* as `check` asks */
+	assert_int_equal(
+		boot_check_map(NULL, "1+1=1", "here", &error), 0); /* as `check` asks */
 	plan.rom = (struct bytes){0};
-	assert_int_equal(boot_check_map(&plan, NULL, &error), 0);
-	assert_int_equal(boot_check_map(&plan, "1+1=1", &error), STATUS_BAD_INPUT);
+	assert_int_equal(boot_check_map(&plan, NULL, "here", &error), 0);
+	assert_int_equal(boot_check_map(&plan, "1+1=1", "here", &error), STATUS_BAD_INPUT);
 }
 
 static void a_bare_linux_starts_in_64_bit_mode(void **state)

@@ -318,12 +318,12 @@ static void what_is_wrong_is_answered_with_its_id(void **state)
 	       "console vm=a\n");
 	assert_string_equal(
 		line(0), "answer id=1 status=no-vm text=there is no VM of this name");
-	assert_string_equal(line(0), "answer id=2 status=bad-request text=an argument that it "
-				     "needs is missing");
-	assert_string_equal(line(0), "answer id=3 status=bad-request text=the value of an "
-				     "argument is out of range");
-	assert_string_equal(line(0), "answer id=4 status=bad-request text=it does not take one "
-				     "of its arguments");
+	assert_string_equal(line(0), "answer id=2 status=bad-request text=data is missing");
+	assert_string_equal(line(0),
+		"answer id=3 status=bad-request text=data must be 1 to 64 bytes, "
+		"each of two hexadecimal digits");
+	assert_string_equal(
+		line(0), "answer id=4 status=bad-request text=vm is no argument of it");
 	assert_string_equal(line(0), "answer id=0 status=bad-request text=it has no id");
 	assert_int_equal(s.request_size, 0); /* Nestor gets none of it */
 }

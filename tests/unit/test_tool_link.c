@@ -118,6 +118,25 @@ static void without_a_descriptor_for_signals_answers_are_waited_for(void **state
 	assert_int_equal(answer.status, MANAGE_IS_OK);
 }
 
+static void a_place_that_is_taken_says_by_what(void **state)
+{
+	const char *at = arena_format(&arena, "%s/at", folder);
+	const char *file = arena_format(&arena, "%s/file", folder);
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(at, 1, false, "test", &error), -1);
+	assert_int_equal(error.status, STATUS_HOST_ERROR);
+	assert_non_null(strstr(error.text, "/at': somebody listens there already"));
+	error = (struct error){0};
+	assert_int_equal(file_write_text(file, "", &error), 0);
+	assert_int_equal(unix_socket_listen(file, 1, false, "test", &error), -1);
+	assert_non_null(strstr(error.text, "/file': there is something else of this name"));
+	error = (struct error){0};
+	close(listener); /* as after a kill: its name stays */
+	listener = unix_socket_listen(at, 1, false, "test", &error);
+	assert_true(listener >= 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +144,7 @@ int main(void)
 		T(a_signal_ends_waiting_for_an_answer_at_once),
 		T(after_a_signal_things_can_be_put_in_order_until_the_next_one),
 		T(without_a_descriptor_for_signals_answers_are_waited_for),
+		T(a_place_that_is_taken_says_by_what),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -484,7 +484,7 @@ static void options_give_disks_too(void **state)
 static void usage_errors_say_what_is_allowed(void **state)
 {
 	(void)state;
-	expect_usage("nestor", "must be one of run, check, image, help, version");
+	expect_usage("nestor", "must be one of run, check, image, serve, trace, help, version");
 	expect_usage("nestor|go", "unknown verb 'go': must be one of run");
 	expect_usage("nestor|run", "needs a SCENARIO.yaml, --l1 IMAGE or --l1-firmware FILE");
 	expect_usage("nestor|run|--frob", "unknown option '--frob': `nestor run` has --l1 ");

@@ -144,7 +144,7 @@ static void the_rom_sets_what_the_tables_say(void **state)
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS, 4), 2 << 16);
 	assert_int_equal(bytes_value(&plan.rom, ROM_PCI, 8), 0xb00180000b40);
 	assert_int_equal(bytes_value(&plan.rom, ROM_PCI + 8, 8), 0x180000b80);
-	assert_int_equal(boot_set_msrs(&plan, "0x1b=1,0x2b=1,0x3b=1", &error), 0);
+	assert_int_equal(boot_set_msrs(&plan, "0x1b=1,0x2b=1,0x3b=1", "here", &error), 0);
 	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS, 4), 2 << 16 | 3);
 }
 

@@ -107,17 +107,20 @@ int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct p
 	uint64_t firmware, struct boot_plan *out, struct error *e);
 
 /*
- * MSRs that the ROM writes on all CPUs, first of all: @list is INDEX=VALUE,..., or NULL. Fails
- * for one that is not so, or for a plan that starts with other firmware. @plan NULL: only asks.
+ * MSRs that the ROM writes on all CPUs, first of all: @list is INDEX=VALUE,..., or NULL, and
+ * @where says in errors who named it. Fails for one that is not so, or for a plan that starts
+ * with other firmware. @plan NULL: only asks.
  */
-int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e);
+int boot_set_msrs(struct boot_plan *plan, const char *list, const char *where, struct error *e);
 
 /*
  * Is this list of entries for the memory map right, START+SIZE=TYPE or
  * START+SIZE=TYPE*COUNT/STEP, behind commas, and is the plan for a start without firmware?
  * NULL: there is no plan yet. What they say need not be so, but what is usable must be there.
+ * @where says in errors who named the list.
  */
-int boot_check_map(const struct boot_plan *plan, const char *list, struct error *e);
+int boot_check_map(
+	const struct boot_plan *plan, const char *list, const char *where, struct error *e);
 
 /*
  * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order,

@@ -60,7 +60,8 @@ unsigned boot_map_ranges(const char *list, struct memory_range ranges[BOOT_MAP_M
 	return n;
 }
 
-int boot_check_map(const struct boot_plan *plan, const char *list, struct error *e)
+int boot_check_map(
+	const struct boot_plan *plan, const char *list, const char *where, struct error *e)
 {
 	const char *at = list;
 	struct entries one;
@@ -70,16 +71,16 @@ int boot_check_map(const struct boot_plan *plan, const char *list, struct error 
 		return 0;
 	if (plan != NULL && plan->rom.data == NULL)
 		return fail(
-			e, STATUS_BAD_INPUT, "machine: 'map' is for a start without firmware");
+			e, STATUS_BAD_INPUT, "%s: it is for a start without firmware", where);
 	do {
 		if (!take_entries(&at, &one))
 			return fail(e, STATUS_BAD_INPUT,
-				"machine: 'map' is '%s': it must be START+SIZE=TYPE or "
+				"%s: '%s' is not allowed: must be START+SIZE=TYPE or "
 				"START+SIZE=TYPE*COUNT/STEP,..., each a number such as 0x9f000",
-				list);
+				where, list);
 		if (one.count > BOOT_MAP_MAX || (count += one.count) > BOOT_MAP_MAX)
-			return fail(e, STATUS_BAD_INPUT,
-				"machine: 'map' has more than %u entries", BOOT_MAP_MAX);
+			return fail(e, STATUS_BAD_INPUT, "%s: there are more than %u entries",
+				where, BOOT_MAP_MAX);
 	} while (*at != 0);
 	return 0;
 }

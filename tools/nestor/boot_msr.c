@@ -24,7 +24,7 @@ static bool take_number(const char **at, char end, uint64_t most, uint64_t *out)
 	return true;
 }
 
-int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e)
+int boot_set_msrs(struct boot_plan *plan, const char *list, const char *where, struct error *e)
 {
 	const char *at = list;
 	unsigned count = 0;
@@ -33,21 +33,21 @@ int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e)
 		return 0;
 	if (plan != NULL && plan->rom.data == NULL)
 		return fail(
-			e, STATUS_BAD_INPUT, "machine: 'msr' is for a start without firmware");
+			e, STATUS_BAD_INPUT, "%s: it is for a start without firmware", where);
 	for (bool last = false; !last; count++) {
 		unsigned to = ROM_MSRS + 4 + 12 * count;
 		uint64_t index, value;
 
 		last = strchr(at, ',') == NULL;
 		if (count == ROM_MSRS_MAX)
-			return fail(e, STATUS_BAD_INPUT, "machine: 'msr' has more than %d MSRs",
-				ROM_MSRS_MAX);
+			return fail(e, STATUS_BAD_INPUT, "%s: there are more than %d MSRs",
+				where, ROM_MSRS_MAX);
 		if (!take_number(&at, '=', UINT32_MAX, &index) ||
 			!take_number(&at, last ? 0 : ',', UINT64_MAX, &value))
 			return fail(e, STATUS_BAD_INPUT,
-				"machine: 'msr' is '%s': it must be INDEX=VALUE,..., each a "
+				"%s: '%s' is not allowed: must be INDEX=VALUE,..., each a "
 				"number such as 0x1b, of 32 and of 64 bits",
-				list);
+				where, list);
 		if (plan == NULL)
 			continue;
 		bytes_put(&plan->rom, to, 4, index);

@@ -198,8 +198,12 @@ int client_bundle(struct client_link *l, const char *file, struct error *e)
 	struct bundle b = {.link = l, .e = e};
 	const char *parent;
 
-	if (file_make_temporary(&b.arena, &parent, e))
+	if (file_check_new(
+		    file, arena_format(&b.arena, "bundle %s", file), STATUS_HOST_ERROR, e) ||
+		file_make_temporary(&b.arena, &parent, e)) {
+		arena_free(&b.arena);
 		return e->status;
+	}
 	b.folder = arena_format(&b.arena, "%s/nestor-bundle", parent);
 	if (mkdir(b.folder, 0755) < 0)
 		fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", b.folder, strerror(errno));

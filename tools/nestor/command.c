@@ -13,7 +13,7 @@
 #define RUN   (1U << VERB_RUN)
 #define CHECK (1U << VERB_CHECK)
 #define IMAGE (1U << VERB_IMAGE)
-#define VERBS "run, check, image, help, version"
+#define VERBS "run, check, image, serve, trace, help, version"
 
 static const struct option option_table[] = {
 	{"--l1", TO_VM, "kernel", RUN | CHECK | IMAGE},

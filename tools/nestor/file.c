@@ -68,6 +68,27 @@ int file_read_at(struct arena *a, const char *path, const char *where, uint64_t 
 	return got < 0 ? e->status : 0;
 }
 
+int file_check_new(
+	const char *path, const char *where, enum exit_status status, struct error *e)
+{
+	const char *slash = strrchr(path, '/');
+	int length = slash ? (int)(slash - path) + 1 : 1;
+	struct arena a = {NULL};
+	const char *folder = arena_format(&a, "%.*s", length, slash ? path : ".");
+	struct stat st;
+
+	if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	else if (access(folder, W_OK | X_OK) == 0)
+		errno = 0;
+	if (errno)
+		fail(e, status, "%s: the folder '%s': %s", where, folder, strerror(errno));
+	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		fail(e, status, "%s: there is a folder of this name", where);
+	arena_free(&a);
+	return e->status;
+}
+
 static int write_all(
 	const char *path, int flags, uint64_t offset, const struct bytes *b, struct error *e)
 {

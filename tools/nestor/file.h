@@ -14,11 +14,18 @@
 int file_read(struct arena *a, const char *path, const char *where, struct bytes *out,
 	struct error *e);
 
-/* Creates or replaces @path with @content. */
 /* Reads up to @size bytes at @offset of a file, however large it is. */
 int file_read_at(struct arena *a, const char *path, const char *where, uint64_t offset,
 	size_t size, struct bytes *out, struct error *e);
 
+/*
+ * Whether @path can become a new file: its folder is there and may be written, and it is none
+ * itself. Else fails with @status, in the words of @where.
+ */
+int file_check_new(
+	const char *path, const char *where, enum exit_status status, struct error *e);
+
+/* Creates or replaces @path with @content. */
 int file_write(const char *path, const struct bytes *content, struct error *e);
 int file_write_text(const char *path, const char *text, struct error *e);
 

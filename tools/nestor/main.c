@@ -121,15 +121,21 @@ static int plan_memory(struct arena *a, const struct command *o, const struct ma
 		l0_cmdline(a, o, m, m->control.path != NULL), plan, e);
 }
 
+/* What firmware would have left there; without a plan it is looked at alone. */
+static int check_left(struct boot_plan *plan, const struct machine_spec *m, struct error *e)
+{
+	if (boot_set_msrs(plan, m->msr, m->msr_where, e))
+		return e->status;
+	return boot_check_map(plan, m->map, m->map_where, e);
+}
+
 static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
 	struct vm_files *files, struct boot_plan *plan, struct error *e)
 {
 	plan->qemu = m->kind == MACHINE_QEMU;
 	if (plan_memory(a, o, m, files, plan, e))
 		return e->status;
-	if (boot_set_msrs(plan, o->scenario.machine.msr, e))
-		return e->status;
-	return boot_check_map(plan, o->scenario.machine.map, e);
+	return check_left(plan, &o->scenario.machine, e);
 }
 
 static bool has_cdroms(const struct scenario_spec *s)
@@ -143,12 +149,30 @@ static bool has_cdroms(const struct scenario_spec *s)
 /* Has everybody what is written alone? */
 static int check_shared(const struct command *o, struct error *e)
 {
-	if (boot_set_msrs(NULL, o->scenario.machine.msr, e) ||
-		boot_check_map(NULL, o->scenario.machine.map, e) ||
+	if (check_left(NULL, &o->scenario.machine, e) ||
 		machine_disk_check(&o->scenario, &o->iso, e) ||
 		host_disks_check(&o->scenario, &o->iso, e))
 		return e->status;
 	return variables_check(&o->scenario, e);
+}
+
+/* It is written at the end, which is too late to say that it cannot be. */
+static int check_profile(struct arena *a, const struct command *o, struct error *e)
+{
+	if (!o->profile)
+		return 0;
+	return file_check_new(arena_format(a, "%s.folded", o->profile),
+		arena_format(a, "--profile %s", o->profile), STATUS_HOST_ERROR, e);
+}
+
+static int make_folder(const char *folder, struct error *e)
+{
+	struct stat st;
+
+	if (mkdir(folder, 0755) == 0 || (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	return fail(e, STATUS_HOST_ERROR, "--keep: cannot create the folder '%s': %s", folder,
+		strerror(errno));
 }
 
 static int run(struct arena *a, struct command *o, struct error *e)
@@ -161,7 +185,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.l0.log = LOG_WARN;
-	if (check_shared(o, e))
+	if (check_shared(o, e) || check_profile(a, o, e))
 		return e->status;
 	o->scenario.machine.profile = o->profile != NULL;
 	machine_choose(a, &o->scenario.machine, &m);
@@ -172,9 +196,8 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	m.lends = m.control.path && o->manage && !o->bare && has_cdroms(&o->scenario);
 	if (make_plan(a, o, &m, files, &plan, e))
 		return e->status;
-	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
-		return fail(e, STATUS_HOST_ERROR, "--keep: cannot create '%s': %s", folder,
-			strerror(errno));
+	if (folder && make_folder(folder, e))
+		return e->status;
 	process_hold_signals();
 	if (!folder && file_make_temporary(a, &folder, e))
 		return e->status;

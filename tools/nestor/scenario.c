@@ -117,10 +117,14 @@ void scenario_init(struct scenario_spec *s)
 
 void machine_is_told(struct machine_spec *m, const char *key, const char *where)
 {
-	if (strcmp(key, "cpus") == 0)
-		m->cpus_where = where;
-	if (strcmp(key, "memory") == 0)
-		m->memory_where = where;
+	const struct {
+		const char *key, **where;
+	} told[] = {{"cpus", &m->cpus_where}, {"memory", &m->memory_where},
+		{"msr", &m->msr_where}, {"map", &m->map_where}};
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (strcmp(key, told[i].key) == 0)
+			*told[i].where = where;
 }
 
 struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)

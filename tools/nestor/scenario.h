@@ -90,7 +90,7 @@ struct machine_spec {
 	uint64_t cpus;          /* 0: as many as the largest VM has */
 	uint64_t memory;        /* bytes; 0: as much as the VMs need */
 	const char *cpus_where; /* where these are said, for messages; NULL: nowhere */
-	const char *memory_where;
+	const char *memory_where, *msr_where, *map_where;
 	uint64_t places; /* VMs that there may be at a time; 0: those of the scenario */
 	uint64_t ips;    /* the emulator's instructions in a second of the guest's time */
 	uint64_t net;    /* enum machine_net */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "png.h"
 #include "reading.h"
 #include "record.h"
@@ -35,26 +36,13 @@ static const char *name_of(const struct screenshots *x, unsigned vm)
 	return x->s->vms[vm].config.name;
 }
 
-/* Whether a picture can be put there, which is a new file each time. */
 static int check_folder(const struct screenshot_place *place, struct error *e)
 {
-	const char *slash = strrchr(place->file, '/');
-	int length = slash ? (int)(slash - place->file) + 1 : 1;
 	struct arena a = {NULL};
-	const char *folder = slash ? place->file : ".", *path;
-	struct stat st;
 
-	path = arena_format(&a, "%.*s", length, folder);
-	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-		errno = ENOTDIR;
-	else if (access(path, W_OK | X_OK) == 0)
-		errno = 0;
-	if (errno)
-		fail(e, STATUS_USAGE, "--screenshot %s=%s: the folder '%s': %s", place->vm,
-			place->file, path, strerror(errno));
-	else if (stat(place->file, &st) == 0 && S_ISDIR(st.st_mode))
-		fail(e, STATUS_USAGE, "--screenshot %s=%s: there is a folder of this name",
-			place->vm, place->file);
+	file_check_new(place->file,
+		arena_format(&a, "--screenshot %s=%s", place->vm, place->file), STATUS_USAGE,
+		e);
 	arena_free(&a);
 	return e->status;
 }

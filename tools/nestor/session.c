@@ -474,14 +474,14 @@ static int judge_silent_end(struct session *x, struct arena *a, int how, struct 
 static int open_files(struct session *x, const struct machine *m, struct error *e)
 {
 	x->log = x->o->l0_log ? fopen(x->o->l0_log, "we") : stderr;
-	aside_init(&x->aside, stdout, x->log, isatty(fileno(x->log ? x->log : stderr)));
 	if (!x->log)
-		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->l0_log,
-			strerror(errno));
+		return fail(e, STATUS_HOST_ERROR, "--l0-log: cannot create '%s': %s",
+			x->o->l0_log, strerror(errno));
+	aside_init(&x->aside, stdout, x->log, isatty(fileno(x->log)));
 	x->stats = x->o->stats ? fopen(x->o->stats, "we") : NULL;
 	if (x->o->stats && !x->stats)
-		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->stats,
-			strerror(errno));
+		return fail(e, STATUS_HOST_ERROR, "--stats: cannot create '%s': %s",
+			x->o->stats, strerror(errno));
 	x->com1 = fopen(m->com1_path, "re");
 	if (!x->com1)
 		return fail(e, STATUS_HOST_ERROR, "cannot read '%s'", m->com1_path);

@@ -39,18 +39,24 @@ int unix_socket_connect(const char *path)
 	return fd;
 }
 
-static void remove_stale(const char *path)
+/* Of one whose listener has gone. NULL, or why the path stays taken. */
+static const char *remove_stale(const char *path)
 {
 	struct stat st;
 	int fd;
 
-	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return;
+	if (stat(path, &st) < 0)
+		return NULL;
+	if (!S_ISSOCK(st.st_mode))
+		return "there is something else of this name";
 	fd = unix_socket_connect(path);
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
-	else if (errno == ECONNREFUSED)
+		return "somebody listens there already";
+	}
+	if (errno == ECONNREFUSED)
 		unlink(path);
+	return NULL;
 }
 
 /* It has its rights from the beginning. */
@@ -67,6 +73,7 @@ int unix_socket_listen(
 	const char *path, int backlog, bool nonblocking, const char *where, struct error *e)
 {
 	struct sockaddr_un at;
+	const char *taken;
 	int fd;
 
 	if (!make_address(path, &at)) {
@@ -74,7 +81,11 @@ int unix_socket_listen(
 			where, path, sizeof(at.sun_path) - 1);
 		return -1;
 	}
-	remove_stale(path);
+	taken = remove_stale(path);
+	if (taken) {
+		fail(e, STATUS_HOST_ERROR, "%s: cannot listen at '%s': %s", where, path, taken);
+		return -1;
+	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
 	if (fd >= 0 && bind_private(fd, &at) && listen(fd, backlog) == 0)
 		return fd;
