@@ -85,7 +85,7 @@ static void a_shadow_vmcs_opens_what_l1_writes_again_and_again(void **state)
 		bool open = turn + 1 >= 2 * world.vm.learn_writes;
 
 		world_vmptrld(5);
-		if (turn % 20 == 0)
+		if (turn % 40 == 0)
 			world_write(FID_GUEST_RIP, turn);
 		assert_false(left_to_hardware(world.n.bitmaps->write, FID_GUEST_RIP));
 		assert_int_equal(
@@ -95,7 +95,7 @@ static void a_shadow_vmcs_opens_what_l1_writes_again_and_again(void **state)
 		else if (turn % 2 == 0)
 			world_write(FID_TSC_OFFSET, turn);
 		clear(5);
-		assert_int_equal(region[2 + FID_GUEST_RIP], turn - turn % 20);
+		assert_int_equal(region[2 + FID_GUEST_RIP], turn - turn % 40);
 		assert_int_equal(region[2 + FID_TSC_OFFSET], turn - turn % 2);
 	}
 	assert_int_equal(fake.writes, writes); /* nothing was copied as a whole */
