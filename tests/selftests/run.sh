@@ -6,7 +6,7 @@
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a run, in seconds; 900), EACH (of a test, in seconds of L1's; 60), ARGS (more words for nestor run),
 # BARE (1: on the machine itself, without Nestor: what a row says should be so there, too; logs in $B/test/selftests-bare). One machine runs them
-# one after the other, with what their rows say for kvm_intel; a test at which it ends or hangs has failed, and a new one goes on after it. Logs: $B/test/selftests. What a test gives must
+# one after the other, with what their rows say for kvm_intel; a test at which it ends or hangs begins again on a new one, which goes on after it; it has failed if that one has no end, either. Logs: $B/test/selftests. What a test gives must
 # be what its row says. Ends with `N passed, N failed`; rows that are known to fail or are not run are told, and not counted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -51,7 +51,7 @@ outcome() { # WORD
 	fi
 }
 
-# Runs the tests in $left on one machine, takes out those that it began, the first one in any case, and writes `word outcome` into $DIR/results.
+# Runs the tests in $left on one machine, takes out those that it ended, the first one in any case, and writes `word outcome` into $DIR/results.
 run_machine() { # PARAMETERS: of kvm_intel
 	local args=() first=1 got
 	read -r -a args <<<"${ARGS-}"
@@ -59,7 +59,8 @@ run_machine() { # PARAMETERS: of kvm_intel
 		--cmdline "$LINUX quiet seconds=${EACH-60} kvmopt=$common${1:+,$1} tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
 	while [ ${#left[@]} -gt 0 ]; do
 		got=$(outcome "${left[0]}")
-		[ "$got" != 'not reached' ] || [ -n "$first" ] || return
+		# It may have been the time of those before it: once more, on a machine of its own.
+		[[ $got != 'not reached' && $got != *'no time left' ]] || [ -n "$first" ] || return
 		first=''
 		echo "${left[0]}${1:+@$1} $got" >>"$DIR/results"
 		left=("${left[@]:1}")
