@@ -4,7 +4,8 @@
 #
 #   tests/conformance/run.sh [NAME...]      default: all of tests/conformance/*.c
 #
-# A line `/* cpu: MODEL */` runs it on this model of the emulator, without which the payload has nothing to test.
+# A line `/* cpu: MODEL */` runs it on this model of the emulator, without which the payload has nothing to test; `/* cpu: MODEL +FEATURE... */`
+# on one that has these features besides, by the emulator's names.
 # A line `/* cpus: N */` in a payload's source runs it with N processors, on a machine of as many.
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 200), RUN_ARGS (more
@@ -27,11 +28,13 @@ mkdir -p "$LOGS"
 
 # The machine's arguments, in `machine`: as many processors, of MODEL, or of the one that the payload asks for.
 machine_of() { # NAME
-	local cpus model=$MODEL
+	local cpus model=$MODEL features
 	cpus=$(cpus_of "$1")
 	machine=(--cpus "$cpus")
-	[ -n "$model" ] || model=$(sed -n 's#^/\* cpu: \([a-z0-9_]*\) \*/$#\1#p' "tests/conformance/$1.c")
-	[ -z "$model" ] || machine+=(--machine bochs --machine-option "cpu: model=$model, count=$cpus, ips=50000000, reset_on_triple_fault=0")
+	[ -n "$model" ] || model=$(sed -n 's#^/\* cpu: \([a-z0-9_ +]*\) \*/$#\1#p' "tests/conformance/$1.c")
+	[ -n "$model" ] || return 0
+	read -r model features <<<"${model//+/}"
+	machine+=(--machine bochs --machine-option "cpu: model=$model, count=$cpus, ips=50000000, reset_on_triple_fault=0${features:+, add_features=\"$features\"}")
 }
 
 fail() {

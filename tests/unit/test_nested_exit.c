@@ -360,6 +360,19 @@ static void msr(uint32_t index, bool read_to_l1, bool write_to_l1)
 	expect_exit(EXIT_WRMSR, write_to_l1);
 }
 
+/* SDM, "WRMSRNS": the exit is WRMSR's; its qualification is 1 and the length 3. */
+static void wrmsrns_of_l2_exits_as_wrmsr_and_tells_its_name(void **state)
+{
+	(void)state;
+	world.gpr[1] = 0x2000; /* beyond the bitmap */
+	world_02()[FID_EXIT_QUALIFICATION] = 1;
+	world_02()[FID_EXIT_INSTRUCTION_LENGTH] = 3;
+	expect_exit(EXIT_WRMSR, true);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_WRMSR);
+	assert_int_equal(world_12()[FID_EXIT_QUALIFICATION], 1);
+	assert_int_equal(world_12()[FID_EXIT_INSTRUCTION_LENGTH], 3);
+}
+
 static void msrs_follow_the_bitmap(void **state)
 {
 	(void)state;
@@ -508,6 +521,7 @@ int main(void)
 		T(page_faults_follow_mask_and_match),
 		T(nmis_and_machine_checks_are_l0s),
 		T(ports_follow_the_bitmaps_or_the_unconditional_control),
+		T(wrmsrns_of_l2_exits_as_wrmsr_and_tells_its_name),
 		T(msrs_follow_the_bitmap),
 		T(instruction_information_comes_with_the_reasons_that_define_it),
 		T(idt_vectoring_information_reaches_l1),

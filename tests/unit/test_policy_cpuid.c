@@ -50,6 +50,21 @@ static void what_is_not_virtualized_is_hidden(void **state)
 	assert_true(cpuid_policy_has(&t, CPUID_VMX));
 }
 
+/* It exits as WRMSR does and has no control: L1 may have it where the machine does. */
+static void writes_of_msrs_that_do_not_serialize_are_as_the_machine_has_them(void **state)
+{
+	static struct cpuid_table t;
+	struct cpuid_leaves m = rich_machine();
+
+	(void)state;
+	build(&t, &config);
+	assert_true(cpuid_policy_has(&t, CPUID_WRMSRNS));
+	assert_false(cpuid_policy_has(&t, CPUID_MSRLIST)); /* has a control of VT-x */
+	m.features[0].eax &= ~(1u << 19);
+	cpuid_policy_build(&t, &m, &config);
+	assert_false(cpuid_policy_has(&t, CPUID_WRMSRNS));
+}
+
 static void addresses_are_as_wide_as_the_machines(void **state)
 {
 	static struct cpuid_table t;
@@ -230,7 +245,7 @@ static const struct mask masks[] = {
 		{0, 0, 0x81200000, 0x00001200}},
 	{0x6, 0, {0}, {0x00000004}},
 	{0x7, 0, {0, 0xf1bf07a9, 0x1a415fee, 0xbc904510}, {0, 0x00000002}},
-	{0x7, 1, {0x00801cbf, 0, 0, 0x00004430}, {0}},
+	{0x7, 1, {0x00881cbf, 0, 0, 0x00004430}, {0}},
 	{0x7, 2, {0, 0, 0, 0x000000bf}, {0}},
 	{0xd, 1, {0x0000000f, 0, 0x00001800}, {0}},
 	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
@@ -527,6 +542,8 @@ int main(void)
 		cmocka_unit_test(caches_have_descriptors_of_their_own),
 		cmocka_unit_test(the_apic_flag_follows_the_apic),
 		cmocka_unit_test(vt_x_is_seen_only_where_it_is_offered),
+		cmocka_unit_test(
+			writes_of_msrs_that_do_not_serialize_are_as_the_machine_has_them),
 		cmocka_unit_test(addresses_are_as_wide_as_the_machines),
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
 		cmocka_unit_test(the_topology_walk_ends),
