@@ -239,6 +239,18 @@ uint32_t denial_window_over(struct vcpu *vcpu)
 	return held | EVENT_TIMER; /* the deadline was sooner */
 }
 
+/* No exit ends that window any more: nothing waits for one. */
+void denial_reset(struct vcpu *vcpu)
+{
+	bool open = vcpu->nested.locks_pass;
+
+	vcpu->nested.locks_pass = false;
+	if (!open)
+		return;
+	vcpu->starved_events &= ~(uint32_t)(EVENT_IRQ | EVENT_NMI);
+	denial_enter_cpu(vcpu);
+}
+
 void denial_report(const struct vm *vm)
 {
 	if (vm->locks.count != 0)

@@ -46,6 +46,8 @@ bool denial_holds(struct vcpu *vcpu);
 uint32_t denial_hold_back(struct vcpu *vcpu, uint32_t events);
 /* EVENT_LOCKS: that exit has come. Events that have to be handled now. */
 uint32_t denial_window_over(struct vcpu *vcpu);
+/* The vCPU is reset, and what was deferred is gone: it does not execute that lock. */
+void denial_reset(struct vcpu *vcpu);
 
 /* The VM has ended: logs how often it has locked the bus, if it has. */
 void denial_report(const struct vm *vm);

@@ -4,6 +4,7 @@
 #include "cpu/asm.h"
 #include "cpu/mem.h"
 #include "vm/cet.h"
+#include "vm/denial.h"
 #include "vm/l2.h"
 #include "vm/mitigate.h"
 #include "vm/vm_int.h"
@@ -168,7 +169,7 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	vcpu->rest_tsc = rdtsc();
 	vcpu->deferred = 0;
 	vcpu->defers = false;
-	vcpu->nested.locks_pass = false;
+	denial_reset(vcpu);
 	if (s->deferred != 0)
 		vcpu_defer(vcpu, s->deferred);
 	vcpu->init_latched = s->init_latched;

@@ -273,7 +273,7 @@ static void reset_events(struct vcpu *vcpu)
 	vcpu->init_latched = false;
 	vcpu->deferred = 0;
 	vcpu->defers = false;
-	vcpu->nested.locks_pass = false;
+	denial_reset(vcpu);
 	vmcs_write_setup(VMCS_ENTRY_INTR_INFO, 0);
 	vcpu_set_proc(vcpu, PROC_INTR_WINDOW | PROC_NMI_WINDOW, false);
 }

@@ -424,6 +424,26 @@ static void an_ac_that_may_be_the_guests_own_is_tried_again(void **state)
 	alignment = false;
 }
 
+/* INIT while it waits: no exit is behind the lock, and it may be alone on its CPU. */
+static void a_vcpu_that_is_reset_before_its_lock_raises(void **state)
+{
+	(void)state;
+	denial_init(false);
+	denial_cpu();
+	handle_split_lock(&vcpu);
+	(void)denial_hold_back(&vcpu, EVENT_IRQ | EVENT_NMI | EVENT_INIT);
+	assert_false(raises());
+	vcpu.deferred = 0; /* as reset_events */
+	vcpu.defers = false;
+	denial_reset(&vcpu);
+	assert_true(raises());
+	assert_false(vcpu.nested.locks_pass);
+	assert_int_equal(vcpu.starved_events, 0);
+	machine.writes = 0;
+	denial_reset(&vcpu); /* of one that is at no lock */
+	assert_int_equal(machine.writes, 0);
+}
+
 /* It gives its turn away: who runs meanwhile, here or there, has no share in it. */
 static void another_vcpu_on_the_cpu_raises(void **state)
 {
@@ -547,6 +567,7 @@ int main(void)
 		T(a_cpu_that_cannot_is_left_alone),
 		T(a_guest_gets_past_its_split_lock_and_the_next_one_raises_again),
 		T(an_ac_that_may_be_the_guests_own_is_tried_again),
+		T(a_vcpu_that_is_reset_before_its_lock_raises),
 		T(another_vcpu_on_the_cpu_raises),
 		T(a_tick_does_not_take_the_lock_away),
 		T(only_interrupts_and_nmis_wait_for_a_lock),
