@@ -66,7 +66,8 @@ static bool claim_notification(uint64_t *word, uint64_t *control)
 static bool post(struct nested *n, const struct nvmcs *v, uint8_t vector, uint32_t to)
 {
 	uint64_t gpa, control, *pid;
-	enum vept_write begun, notify;
+	enum vept_write begun;
+	bool notify;
 
 	if (vector < 16 || !find_descriptor(n, v, to, &gpa))
 		return false;

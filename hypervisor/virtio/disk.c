@@ -56,11 +56,6 @@ const uint8_t *disk_read(const struct disk *d, uint64_t at, uint64_t *count)
 	return page_at(d, place - PLACE_PAGE) + at % DISK_PAGE;
 }
 
-static bool page_is_wrong(const struct disk *d, uint32_t number)
-{
-	return dev_is_wrong(page_at(d, number), DISK_PAGE);
-}
-
 static bool take_any(struct disk *d, uint32_t *number)
 {
 	if (d->pages == NULL) /* it is only read */
@@ -76,13 +71,16 @@ static bool take_any(struct disk *d, uint32_t *number)
 	return true;
 }
 
-/* Those that are wrong are not come by again. */
-static bool take_page(struct disk *d, uint32_t *number)
+/* NULL: there is none. Those that are wrong are not come by again. */
+static uint8_t *take_page(struct disk *d, uint32_t *number)
 {
-	while (take_any(d, number))
-		if (!page_is_wrong(d, *number))
-			return true;
-	return false;
+	while (take_any(d, number)) {
+		uint8_t *page = page_at(d, *number);
+
+		if (!dev_is_wrong(page, DISK_PAGE))
+			return page;
+	}
+	return NULL;
 }
 
 static void give_page(struct disk *d, uint32_t number)
@@ -117,7 +115,7 @@ bool disk_can_write(struct disk *d, uint64_t at, uint64_t count)
 		return false;
 	if (*place == PLACE_IMAGE) /* it gets one of those that may be written */
 		return true;
-	if (!take_page(d, &number))
+	if (take_page(d, &number) == NULL)
 		return false;
 	*place = number + PLACE_PAGE;
 	return true;
@@ -129,10 +127,12 @@ uint8_t *disk_write(struct disk *d, uint64_t at, uint64_t *count)
 
 	*count = to_page_end(at, *count);
 	if (*place < PLACE_PAGE) {
-		if (!take_page(d, &number))
+		uint8_t *page = take_page(d, &number);
+
+		if (page == NULL)
 			return NULL;
 		if (*count < DISK_PAGE)
-			fill(d, at, page_at(d, number));
+			fill(d, at, page);
 		*place = number + PLACE_PAGE;
 	}
 	return page_at(d, *place - PLACE_PAGE) + at % DISK_PAGE;
