@@ -112,7 +112,8 @@ static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 		if (src == NULL)
 			return;
 		count = got;
-		if (any_wrong && !disk_can_write(b->on.disk, b->request.at, count)) {
+		/* all that is to come: a page may be in several buffers */
+		if (any_wrong && !disk_can_write(b->on.disk, b->request.at, b->request.left)) {
 			fail(b);
 			return;
 		}

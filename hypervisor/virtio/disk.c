@@ -106,6 +106,7 @@ bool disk_can_write(struct disk *d, uint64_t at, uint64_t count)
 {
 	uint32_t *place = &d->map[at / DISK_PAGE];
 	uint64_t all = DISK_PAGE;
+	uint8_t *other;
 	const uint8_t *page = disk_read(d, at - at % DISK_PAGE, &all);
 	uint32_t number;
 
@@ -113,10 +114,10 @@ bool disk_can_write(struct disk *d, uint64_t at, uint64_t count)
 		return true;
 	if (to_page_end(at, count) < DISK_PAGE)
 		return false;
-	if (*place == PLACE_IMAGE) /* it gets one of those that may be written */
-		return true;
-	if (take_page(d, &number) == NULL)
-		return false;
+	other = take_page(d, &number);
+	if (other == NULL) /* of an image: disk_write finds none, either */
+		return *place == PLACE_IMAGE;
+	__builtin_memset(other, 0, DISK_PAGE); /* what is to come may be bad */
 	*place = number + PLACE_PAGE;
 	return true;
 }

@@ -38,7 +38,7 @@ void disk_init(struct disk *d, uint32_t *map, uint8_t *pages, uint32_t *next_fre
 
 /*
  * A page of the image, or of those that may be written, may be in memory that is wrong
- * (dev_is_wrong). Before disk_write, where some is (dev_any_wrong): true: what the access to
+ * (dev_is_wrong). Before disk_write, where some is (dev_any_wrong): true: what the request for
  * [at, at + count) keeps of its page is not; or it keeps nothing, and is to other memory, what
  * is in there being undefined until it was made. For reads what disk_read returns is asked for.
  */

@@ -366,12 +366,28 @@ static const char *leave_bad(struct passed *p, struct vm *vm, unsigned *most)
 	return leave_all(&v->mirror, vm, most) ? changed(p) : stop_until_compared(p, vm);
 }
 
+static unsigned bad_pages_of(const struct vm *vm)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		uint64_t from = vm->slots[i].hpa.v, end = from + vm->slots[i].size, page;
+
+		for (; bad_memory_next(from, end - from, &page); from = page + PAGE_SIZE)
+			count++;
+	}
+	return count;
+}
+
+/* What was told of may be another VM's: its own, that functions have left, stay so. */
 const char *iommu_virtual_leave_bad(struct vm *vm)
 {
 	struct passed_devices *d = &vm->devices->passed;
-	unsigned most = LEAVE_MOST;
+	unsigned most = LEAVE_MOST, count = bad_pages_of(vm);
 	const char *why = NULL;
 
+	if (count == d->left)
+		return NULL;
 	dev_lock(vm->platform);
 	for (unsigned n = 0; n < d->count && why == NULL; n++) {
 		struct passed *p = passed_of(d->device[n].machine);
@@ -379,6 +395,8 @@ const char *iommu_virtual_leave_bad(struct vm *vm)
 		if (d->device[n].f != NULL && is_virtual(vm, p))
 			why = leave_bad(p, vm, &most);
 	}
+	if (why == NULL)
+		d->left = count;
 	dev_unlock(vm->platform);
 	return why;
 }

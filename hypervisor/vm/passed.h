@@ -23,6 +23,7 @@ struct vm;
 struct passed_devices {
 	unsigned count;                  /* that it may have */
 	struct vpass device[PASSED_MAX]; /* f is NULL: it is not there */
+	unsigned left;    /* pages of RAM that are wrong, and none of these reaches any more */
 	uint32_t pending; /* of these, bits: vm/passed_slot.c has to do with them; atomic */
 	uint8_t pin[PASSED_MAX]; /* of the machine's IOAPIC; PASSED_NO_PIN */
 	/* Registers of which EPT01 has pages. */

@@ -477,6 +477,8 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 		ask 0 vmcs a --level 2 && answered '^HOST_RIP .* 0x1[0-9a-f]{5}$' '^GUEST_RIP ' && ask 0 vmcs a --json &&
 		answered '"field": "HOST_CR3"' && ask 72 vmcs b --level 2 && ask 0 stat a && answered '^nested_entries +1$' || return 1
 	ask 74 bundle "$out.none/x.tar.gz" && answered "bundle .*none/x.tar.gz: the folder '.*none/': No such file" || return 1
+	rm -f "$out.12:30.tar.gz" && (export NESTOR_AT && NESTOR_AT=$(realpath "$at") && tool=$(realpath "$NESTOR") && cd "${out%/*}" &&
+		"$tool" bundle "${out##*/}.12:30.tar.gz") && [ -s "$out.12:30.tar.gz" ] || return 1
 	ask 0 bundle "$out.tar.gz" && rm -rf "$out.d" && mkdir -p "$out.d" && tar -xzf "$out.tar.gz" -C "$out.d" --strip-components 1 &&
 		grep -q '^register=rip ' "$out.d/a/vcpu0.regs" && grep -q '^field=HOST_RIP ' "$out.d/a/vcpu0.vmcs12" && grep -q '^level=2 data=' "$out.d/a/vcpu0.code" &&
 		grep -q '^wrong-state: ' "$out.d/b/vcpu0.vmcs12" && ask 0 ps && answered '^a +paused' '^b +running' || return 1
@@ -779,6 +781,8 @@ test_a_run_traces_what_its_levels_do() {
 test_a_profile_has_what_l0_and_its_guests_executed() {
 	expect 1 run --machine bochs --timeout 60 --memory 64M --stats "$out.plain" --l1 "$B/payload/profiled.elf" && shows '^profiled: exit 18' || return 1
 	expect 1 run --machine bochs --timeout 100 --memory 64M --stats "$out.stats" --profile "$out.profile" --l1 "$B/payload/profiled.elf" && shows '^profiled: exit 18' || return 1
+	rm -rf "$out.kept" && expect 1 run --machine bochs --timeout 100 --memory 64M --keep "$out.kept" --profile "$out.kept/p" --l1 "$B/payload/profiled.elf" &&
+		[ -s "$out.kept/p.folded" ] || return 1
 	diff <(sed 's/ wall=.*//' "$out.plain") <(sed 's/ wall=.*//' "$out.stats") || { echo 'it is another run'; return 1; }
 	/usr/bin/python3 tests/trace/check_profile.py "$out.profile.folded" "$out.profile.svg" "$out.stats" || return 1
 	expect 64 run --machine qemu --profile "$out.no" --l1 "$B/payload/profiled.elf" && shows '--profile needs --machine bochs' &&

@@ -131,6 +131,38 @@ static void who_writes_all_of_a_page_of_the_image_has_it_again(void **state)
 	expect_sectors(32, 8, 0);
 }
 
+/* As who has no whole pages of memory in one piece. */
+static uint8_t write_in_two(uint64_t sector, uint8_t value)
+{
+	const struct virtio_blk_header h = {.type = VIRTIO_BLK_T_OUT, .sector = sector};
+	const struct world_buffer b[] = {{HEADER, sizeof(h), false}, {DATA, SECTOR, false},
+		{DATA + 2 * PAGE, PAGE - SECTOR, false}, {STATUS, 1, true}};
+	uint32_t written;
+	uint16_t id;
+
+	memcpy(ram(HEADER), &h, sizeof(h));
+	memset(ram(DATA), value, SECTOR);
+	memset(ram(DATA + 2 * PAGE), value, PAGE - SECTOR);
+	*ram(STATUS) = 0xee;
+	give(0, b, 4);
+	notify(0);
+	work();
+	assert_true(used(0, &id, &written));
+	return *ram(STATUS);
+}
+
+static void so_has_who_writes_it_from_several_buffers(void **state)
+{
+	(void)state;
+	is_wrong(disk_image + 2 * PAGE, PAGE);
+	assert_int_equal(write_in_two(16, 0x22), VIRTIO_BLK_S_OK);
+	expect_sectors(16, 8, 0x22);
+	is_wrong(disk_pages, PAGE);
+	assert_int_equal(write_in_two(16, 0x33), VIRTIO_BLK_S_OK);
+	expect_sectors(16, 8, 0x33);
+	assert_int_equal(disk_pages[0], 0x22);
+}
+
 static void a_page_that_was_written_and_is_wrong_is_used_no_more(void **state)
 {
 	(void)state;
@@ -216,6 +248,7 @@ int main(void)
 		DISK(what_of_an_image_is_wrong_cannot_be_read_and_the_rest_can),
 		DISK(a_page_of_the_disk_may_be_wrong_in_part),
 		DISK(who_writes_all_of_a_page_of_the_image_has_it_again),
+		DISK(so_has_who_writes_it_from_several_buffers),
 		DISK(a_page_that_was_written_and_is_wrong_is_used_no_more),
 		DISK(without_another_page_what_is_wrong_stays_so),
 		DISK(a_free_page_that_is_wrong_is_not_taken),

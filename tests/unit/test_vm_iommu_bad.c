@@ -368,6 +368,14 @@ static void a_function_with_too_many_tables_reaches_nothing_until_they_are_compa
 	assert_int_equal(reached(page), 0);
 	assert_int_equal(reached(0), HPA + PAGE_SIZE);
 	assert_int_equal(reached(LARGE - 1), HPA + PAGE_SIZE + LARGE - 1);
+	bad_memory_note(HPA + PAGE_SIZE + LARGE); /* another VM's */
+	assert_null(iommu_leave_bad(vm));
+	assert_int_equal(world.detached, 1);
+	bad_memory_note(HPA + 2 * PAGE_SIZE); /* its own */
+	assert_null(iommu_leave_bad(vm));
+	assert_int_equal(world.detached, 2);
+	work_off();
+	assert_int_equal(reached(PAGE_SIZE), 0);
 }
 
 static void so_does_one_for_whose_smaller_pages_there_is_no_table(void **state)

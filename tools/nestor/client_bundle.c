@@ -180,8 +180,9 @@ static int pack(struct bundle *b, const char *parent, const char *file)
 {
 	const char *program = file_find_program(&b->arena, "tar");
 	const char *const argv[] = {program, "--owner=0", "--group=0", "-czf",
-		arena_format(&b->arena, "%s.partial", file), "-C", parent, "nestor-bundle",
-		NULL};
+		/* where a colon comes before the first slash tar asks another host */
+		arena_format(&b->arena, "%s%s.partial", *file == '/' ? "" : "./", file), "-C",
+		parent, "nestor-bundle", NULL};
 
 	if (!program)
 		return fail(b->e, STATUS_HOST_ERROR, "bundle: tar is not installed");

@@ -185,7 +185,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.l0.log = LOG_WARN;
-	if (check_shared(o, e) || check_profile(a, o, e))
+	if (check_shared(o, e))
 		return e->status;
 	o->scenario.machine.profile = o->profile != NULL;
 	machine_choose(a, &o->scenario.machine, &m);
@@ -196,7 +196,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	m.lends = m.control.path && o->manage && !o->bare && has_cdroms(&o->scenario);
 	if (make_plan(a, o, &m, files, &plan, e))
 		return e->status;
-	if (folder && make_folder(folder, e))
+	if ((folder && make_folder(folder, e)) || check_profile(a, o, e))
 		return e->status;
 	process_hold_signals();
 	if (!folder && file_make_temporary(a, &folder, e))
