@@ -11,7 +11,6 @@
 #include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
-#include "lib/budget.h"
 #include "mm/paging.h"
 #include "spec/apic.h"
 #include "spec/pci.h"
@@ -19,6 +18,7 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
+#include "vtd/fault_log.h"
 #include "vtd/judge.h"
 
 #define DELIVER_MASK   7u
@@ -28,7 +28,7 @@
 #define POLL_MS        1u
 #define SLEEP_MS       100u
 #define EVENTS_AT_ONCE 16u /* and then one each POLL_MS */
-#define STRAYS_MS      50u /* lines about functions that nobody owns */
+#define STRAYS_MS      50u /* lines about a function that nobody owns */
 
 _Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= VTD_IRTES,
 	"each has an entry");
@@ -54,7 +54,7 @@ static uint8_t ioapic_id; /* by the MADT */
 static uint8_t ioapic_unit = IOMMU_NO_UNIT;
 static uint16_t ioapic_source;
 static uint64_t next_poll; /* host TSC; atomic */
-static struct budget strays;
+static struct fault_log strays;
 static struct budget events;
 static bool event_masked; /* too many came; with the lock, like the next two */
 static uint64_t masked_until;
@@ -519,12 +519,13 @@ static void tell_stray(uint16_t segment, const struct vtd_fault *f)
 {
 	uint64_t number;
 	const char *what = vtd_fault_words(f, &number);
+	struct budget *b = fault_log_budget(&strays, PCI_SBDF(segment, f->source));
 	char name[IOMMU_NAME];
 	uint32_t count;
 
-	if (!budget_spend(&strays, rdtsc(), (uint64_t)tsc_khz * STRAYS_MS, 4))
+	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * STRAYS_MS, 4))
 		return;
-	count = budget_take_refused(&strays);
+	count = budget_take_refused(b);
 	log_warn("%s, which no VM has, was kept from a %s 0x%lx: %s%s",
 		iommu_name(PCI_SBDF(segment, f->source), name), what, number,
 		vtd_reason_words(f->reason), count != 0 ? " (others were left out)" : "");
